@@ -1,7 +1,7 @@
 import type { HashSeed } from '../format/hash.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import { FilteringIterator } from '../iterator/filtering-iterator.ts';
 import { SortedEntries } from '../iterator/sorted-entries.ts';
 import { SlotSet } from '../slots/slot-set.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
@@ -50,7 +50,7 @@ export function writeBatchTables(fs: FileSystem, spec: BatchSpec, cancelled: () 
 }
 
 /** The records of which nothing newer is there. */
-class NewestRecords extends CursorIterator<SortedEntries> {
+class NewestRecords extends FilteringIterator<SortedEntries> {
   readonly slots = new SlotSet();
   readonly #layers: RecordLayers | undefined;
 
@@ -58,16 +58,6 @@ class NewestRecords extends CursorIterator<SortedEntries> {
   constructor(records: SortedEntries, layers: RecordLayers | undefined) {
     super(records);
     this.#layers = layers;
-  }
-
-  override seekToFirst(): void {
-    this.cursor.seekToFirst();
-    this.settle();
-  }
-
-  override next(): void {
-    this.cursor.next();
-    this.settle();
   }
 
   protected override settle(): void {

@@ -4,7 +4,7 @@ import type { HashSeed } from '../format/hash.ts';
 import { recordFault, recordTimestamp } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import { FilteringIterator } from '../iterator/filtering-iterator.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PackedIterator, type PackedPiece } from '../iterator/packed-iterator.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
@@ -89,7 +89,7 @@ export function ingestRecords(
 }
 
 /** The records that may go below everything. */
-class TakenRecords extends CursorIterator<RecordIterator> {
+class TakenRecords extends FilteringIterator<RecordIterator> {
   readonly slots = new SlotSet();
   readonly #above: RecordLayers;
   readonly #spec: IngestSpec;
@@ -103,16 +103,6 @@ class TakenRecords extends CursorIterator<RecordIterator> {
 
   get left(): Uint8Array {
     return Buffer.concat(this.#left);
-  }
-
-  override seekToFirst(): void {
-    this.cursor.seekToFirst();
-    this.settle();
-  }
-
-  override next(): void {
-    this.cursor.next();
-    this.settle();
   }
 
   protected override settle(): void {

@@ -31,6 +31,14 @@ export interface RetentionOptions {
   readonly nowMs: number;
 }
 
+/** Nothing is dropped, and nothing counts as expired: a later compaction decides about that. */
+export const KEEPS_ALL: RetentionOptions = {
+  bottommost: false,
+  dropTombstonesBelow: 0,
+  watermarks: null,
+  nowMs: 0,
+};
+
 const NO_VALUE = new Uint8Array(0);
 
 /**

@@ -7,6 +7,7 @@
  * start removes what the manifest does not name. A repair that is interrupted at any point is done again from what is
  * there then.
  */
+
 import { join } from 'node:path';
 import {
   booleanFault,
@@ -17,6 +18,7 @@ import {
   refuse,
 } from '../arguments.ts';
 import { drawHashSeed } from '../clock.ts';
+import { KEEPS_ALL } from '../compaction/retention.ts';
 import { writeTables } from '../compaction/table-output.ts';
 import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
@@ -322,11 +324,7 @@ class Repair {
       fileIds,
       targetFileBytes,
       table: tableOptions(this.#options, isBottom, this.#hashSeed),
-      // Nothing is dropped and nothing counts as expired: a repair does not decide about records.
-      bottommost: false,
-      dropTombstonesBelow: 0,
-      watermarks: null,
-      nowMs: 0,
+      ...KEEPS_ALL,
     };
     const tables = writeTables(this.#fs, source, spec, () => false, undefined, ranges);
     for (const { fileSizeBytes, id } of tables) {

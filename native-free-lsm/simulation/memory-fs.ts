@@ -10,6 +10,7 @@ import {
 } from './memory-calls.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { MemoryFile, type Survival } from './memory-file.ts';
+import { SettledCallsFileSystem } from './settled-calls.ts';
 
 export interface MemoryFileSystemOptions {
   readonly onCall?: CallHook;
@@ -40,7 +41,7 @@ interface OpenFile {
  * Asynchronous calls are carried out at once and answered by a settled promise. Directories are durable once
  * made, and permission bits once changed; names in directories and bytes in files are not until synced.
  */
-export class MemoryFileSystem implements FileSystem {
+export class MemoryFileSystem extends SettledCallsFileSystem implements FileSystem {
   /** All its files belong to this user. */
   readonly userId = 1000;
   /** It may be changed at any time, for example to make room again. */
@@ -59,6 +60,7 @@ export class MemoryFileSystem implements FileSystem {
   #residue: Uint8Array = new Uint8Array(0);
 
   constructor(options: MemoryFileSystemOptions = {}) {
+    super();
     this.#onCall = options.onCall;
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
   }
@@ -317,30 +319,6 @@ export class MemoryFileSystem implements FileSystem {
         held = false;
       },
     };
-  }
-
-  async create(path: string): Promise<number> {
-    return this.createSync(path);
-  }
-
-  async write(fd: number, bytes: Uint8Array, position: number): Promise<void> {
-    this.writeSync(fd, [bytes], position);
-  }
-
-  async fdatasync(fd: number): Promise<void> {
-    this.fdatasyncSync(fd);
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    this.renameSync(from, to);
-  }
-
-  async remove(path: string): Promise<void> {
-    this.removeSync(path);
-  }
-
-  async syncDirectory(path: string): Promise<void> {
-    this.syncDirectorySync(path);
   }
 
   #enter(operation: FileSystemOperation, path: string, lengthBytes = 0): 'skip' | PartialCall | undefined {

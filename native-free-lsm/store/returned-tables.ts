@@ -1,9 +1,10 @@
+import { KEEPS_ALL } from '../compaction/retention.ts';
 import { writeTables } from '../compaction/table-output.ts';
 import { LsmError } from '../errors.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import { CursorIterator } from '../iterator/cursor-iterator.ts';
+import { FilteringIterator } from '../iterator/filtering-iterator.ts';
 import { keyBehind } from '../iterator/key-range.ts';
 import type { RecordCursor, RecordIterator } from '../iterator/record-iterator.ts';
 import { rangeRecord } from '../log/write-operation.ts';
@@ -81,11 +82,7 @@ export function takeBackTables(
           fileIds,
           targetFileBytes: options.targetFileBytes,
           table: tableOptions(options, false, hashSeed),
-          bottommost: false,
-          dropTombstonesBelow: 0,
-          watermarks: null,
-          // Nothing counts as expired: a later compaction decides about that.
-          nowMs: 0,
+          ...KEEPS_ALL,
         },
         () => false,
         undefined,
@@ -218,22 +215,12 @@ class Levels implements Disposable {
 }
 
 /** The records of a table that the levels do not outdo. */
-class NewerRecords extends CursorIterator<TableIterator> {
+class NewerRecords extends FilteringIterator<TableIterator> {
   readonly #levels: Levels;
 
   constructor(table: TableIterator, levels: Levels) {
     super(table);
     this.#levels = levels;
-  }
-
-  override seekToFirst(): void {
-    this.cursor.seekToFirst();
-    this.settle();
-  }
-
-  override next(): void {
-    this.cursor.next();
-    this.settle();
   }
 
   protected override settle(): void {

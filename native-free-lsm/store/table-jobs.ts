@@ -1,6 +1,7 @@
 import type { BatchSource } from '../compaction/batch-tables.ts';
 import type { IngestSource } from '../compaction/ingest.ts';
 import type { CompactionTask } from '../compaction/picker.ts';
+import { KEEPS_ALL } from '../compaction/retention.ts';
 import type { HashSeed } from '../format/hash.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
@@ -88,11 +89,7 @@ export class TableJobs {
         maxRecordBytes: options.maxRecordBytes,
         maxOpenFiles: options.maxOpenFilesPerThread,
         hashSeed,
-        // Nothing is dropped: a compaction decides about that.
-        bottommost: false,
-        dropTombstonesBelow: 0,
-        watermarks: null,
-        nowMs: 0,
+        ...KEEPS_ALL,
       },
     };
   }
@@ -115,11 +112,7 @@ export class TableJobs {
         table: tableOptions(options, outputLevel === LEVELS - 1, hashSeed),
         maxOpenFiles: options.maxOpenFilesPerThread,
         hashSeed,
-        // Nothing is dropped: a compaction decides about that.
-        bottommost: false,
-        dropTombstonesBelow: 0,
-        watermarks: null,
-        nowMs: 0,
+        ...KEEPS_ALL,
       },
     };
   }

@@ -1,5 +1,4 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
-import type { LsmError } from '../errors.ts';
 import { FolderFollower, type FollowedManifest } from '../follower/folder-follower.ts';
 import { MemtableChain } from '../follower/memtable-chain.ts';
 import { OpenTables } from '../follower/open-tables.ts';
@@ -13,13 +12,12 @@ import { Arenas } from './arenas.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { ClosingStack } from './closing-stack.ts';
 import type { Environment } from './environment.ts';
-import { ReadPath } from './read-path.ts';
-import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
+import type { ReadPath } from './read-path.ts';
 import type { CompleteReaderOptions } from './reader-options.ts';
 import { RingTraffic } from './ring-traffic.ts';
 import { Snapshots } from './snapshots.ts';
-import { StartingReads } from './starting-reads.ts';
 import { SuperVersions } from './super-versions.ts';
+import { wireReads } from './wire-reads.ts';
 import { LEAST_CACHE_BYTES } from './wire-store.ts';
 
 /** The parts of a store that another process writes, connected and started. */
@@ -137,46 +135,26 @@ function connect(
   });
   opened.defer(() => executor.close());
 
-  const readers = new ReaderChannels({
-    executor,
-    superVersions,
+  const { readers, reads } = wireReads({
+    arenas,
+    blocking,
+    cache,
+    cacheMemory,
     epochs,
-    cache: cacheMemory,
-    options,
+    executor,
+    hashSeed,
     initOf: (requests, responses, thread) => {
       const rings = { requests, responses };
       return { directory, options, control, ...rings, arenas: arenas.memories, thread, hashSeed };
     },
-    onEnded: (index, error) => {
-      if (error === undefined || opened.isClosing) return;
-      report(`a reader thread died (${error.message}); another takes its place`);
-      starting.lasts();
-      readers.start(index);
-      reads.retry(index);
-      // As in `wireStore`: what only it might still have read is released.
-      superVersions.collect();
-    },
-  });
-  const starting = new StartingReads(executor.clock, readers.channels);
-  const reads = new ReadPath(
-    arenas,
+    // Whoever writes the folder takes care of it; the read says what it was.
+    onDamage: () => undefined,
+    opened,
+    options,
+    report,
     superVersions,
-    cache,
-    readers.channels,
-    blocking,
-    starting,
-    hashSeed,
-    options.maxQueuedReadBytes,
-    maxPageBytes(options),
-    {
-      onQueued: () => traffic.publishSoon(),
-      onPage: () => {
-        if (reads.publish()) executor.kick();
-      },
-      // Whoever writes the folder takes care of it; the read says what it was.
-      onDamage: (_error: LsmError) => undefined,
-    },
-  );
+    traffic,
+  });
   traffic.add(reads);
   opened.defer(async () => {
     // The wake-up requests are published after the word that they make threads look at.

@@ -16,15 +16,15 @@ import { Ingestion } from './ingestion.ts';
 import { LargeBatches } from './large-batches.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
-import { ReadPath } from './read-path.ts';
-import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
+import type { ReadPath } from './read-path.ts';
+import type { ReaderChannels } from './reader-channels.ts';
 import type { RecoveredState } from './recovery.ts';
 import { RingTraffic } from './ring-traffic.ts';
 import { SlotKeeper } from './slot-keeper.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { Snapshots } from './snapshots.ts';
-import { StartingReads } from './starting-reads.ts';
 import { SuperVersions } from './super-versions.ts';
+import { wireReads } from './wire-reads.ts';
 import type { WriteQueue } from './write-queue.ts';
 import { WriterChannel } from './writer-channel.ts';
 
@@ -214,43 +214,22 @@ function connect(
     const rings = { requests, responses };
     return { directory, options, control, ...rings, arenas: arenas.memories, thread, hashSeed };
   };
-  const readers = new ReaderChannels({
-    executor,
-    superVersions,
-    epochs,
-    cache: cacheMemory,
-    options,
-    initOf,
-    onEnded: (index, error) => {
-      if (error === undefined || opened.isClosing) return;
-      report(`a reader thread died (${error.message}); another takes its place`);
-      starting.lasts();
-      readers.start(index);
-      reads.retry(index);
-      // Releases what only it might still have read: no answer that would do so may come any more.
-      superVersions.collect();
-    },
-  });
-  const starting = new StartingReads(executor.clock, readers.channels);
-  const reads = new ReadPath(
+  const { readers, reads } = wireReads({
     arenas,
-    superVersions,
-    cache,
-    readers.channels,
     blocking,
-    starting,
+    cache,
+    cacheMemory,
+    epochs,
+    executor,
     hashSeed,
-    options.maxQueuedReadBytes,
-    maxPageBytes(options),
-    {
-      onQueued: () => traffic.publishSoon(),
-      // At once, so that a reader works on a page while main writes the one before to a socket.
-      onPage: () => {
-        if (reads.publish()) executor.kick();
-      },
-      onDamage,
-    },
-  );
+    initOf,
+    onDamage,
+    opened,
+    options,
+    report,
+    superVersions,
+    traffic,
+  });
   const writer = new WriterChannel({
     executor,
     superVersions,

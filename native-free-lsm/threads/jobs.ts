@@ -1,6 +1,7 @@
 import { writeBatchTables } from '../compaction/batch-tables.ts';
 import { ingestRecords } from '../compaction/ingest.ts';
 import { mergeTables } from '../compaction/merge.ts';
+import { KEEPS_ALL } from '../compaction/retention.ts';
 import { writeTables } from '../compaction/table-output.ts';
 import { recordFrom } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
@@ -42,9 +43,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
     fileIds: job.fileIds,
     targetFileBytes: job.targetFileBytes,
     table: job.table,
-    bottommost: false,
-    dropTombstonesBelow: 0,
-    watermarks: null,
+    ...KEEPS_ALL,
     nowMs: job.nowMs,
   };
   if (job.type === 'snapshot') {

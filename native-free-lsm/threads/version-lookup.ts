@@ -13,9 +13,9 @@ import type { SuperVersionTracker } from './super-version-tracker.ts';
 
 /**
  * Looks for a newer version of a key below the memtable that is being written, or a range tombstone that hides it: in
- * sealed memtables, then in tables. It
- * keeps arrival order and version order one and the same for every key, so that a read may stop at its first hit. A put
- * above every version ever sealed needs no lookup; that is nearly every put, as clocks go forward.
+ * sealed memtables, then in tables. It keeps arrival order and version order one and the same for every key, so that a
+ * read may stop at its first hit. A put above every version ever sealed needs no lookup; that is nearly every put, as
+ * clocks go forward.
  */
 export class VersionLookup {
   metTimestamp = 0;

@@ -122,15 +122,7 @@ describe('lsm', { timeout: 240_000 }, () => {
     const data = join(root, 'running');
     const running = join(data, 'node-1');
     const [port] = await freePortRow(1);
-    const node = new TestNode('node-1', port, data, [
-      'serve',
-      '--nodes',
-      '1',
-      '--data',
-      data,
-      '--port',
-      String(port),
-    ]);
+    const node = servedAlone(data, port);
     using client = new HttpClient();
     await node.start();
     try {
@@ -305,15 +297,7 @@ describe('lsm', { timeout: 240_000 }, () => {
     assert.match(done, /^the node is marked as incomplete/m);
     assert.equal((await commands.run(['declare-whole', node])).exitCode, 0);
     const [port] = await freePortRow(1);
-    const cluster = new TestNode('node-1', port, data, [
-      'serve',
-      '--nodes',
-      '1',
-      '--data',
-      data,
-      '--port',
-      String(port),
-    ]);
+    const cluster = servedAlone(data, port);
     using client = new HttpClient();
     await cluster.start();
     try {
@@ -431,3 +415,16 @@ describe('lsm', { timeout: 240_000 }, () => {
     }
   });
 });
+
+/** A cluster of one node, as the shortest command has it. */
+function servedAlone(data: string, port: number): TestNode {
+  return new TestNode('node-1', port, data, [
+    'serve',
+    '--nodes',
+    '1',
+    '--data',
+    data,
+    '--port',
+    String(port),
+  ]);
+}

@@ -4,6 +4,7 @@
  */
 import type { DirectoryLock, FileStatus, FileSystem } from '../../native-free-lsm/fs/file-system.ts';
 import { fileSystemError, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import { SettledCallsFileSystem } from '../../native-free-lsm/simulation/settled-calls.ts';
 
 /** The descriptor of the writer, and that of the same file in the folder where it is done again. */
 type Descriptors = Map<number, number>;
@@ -83,7 +84,7 @@ const READS: ReadonlySet<string> = new Set([
   'listSync',
 ]);
 
-class JournaledFileSystem implements FileSystem {
+class JournaledFileSystem extends SettledCallsFileSystem implements FileSystem {
   readonly userId = 1000;
   readonly #disk: MemoryFileSystem;
   readonly #steps: Step[];
@@ -93,6 +94,7 @@ class JournaledFileSystem implements FileSystem {
   #isKilled = false;
 
   constructor(disk: MemoryFileSystem, steps: Step[], failsToSync: FailsToSync) {
+    super();
     this.#disk = disk;
     this.#steps = steps;
     this.#failsToSync = failsToSync;
@@ -205,30 +207,6 @@ class JournaledFileSystem implements FileSystem {
   /** The test has one writer at a time. */
   lockSync(): DirectoryLock {
     return { isExclusive: true, makeExclusive: () => undefined, [Symbol.dispose]: () => undefined };
-  }
-
-  async create(path: string): Promise<number> {
-    return this.createSync(path);
-  }
-
-  async write(fd: number, bytes: Uint8Array, position: number): Promise<void> {
-    this.writeSync(fd, [bytes], position);
-  }
-
-  async fdatasync(fd: number): Promise<void> {
-    this.fdatasyncSync(fd);
-  }
-
-  async rename(from: string, to: string): Promise<void> {
-    this.renameSync(from, to);
-  }
-
-  async remove(path: string): Promise<void> {
-    this.removeSync(path);
-  }
-
-  async syncDirectory(path: string): Promise<void> {
-    this.syncDirectorySync(path);
   }
 
   get #alive(): MemoryFileSystem {

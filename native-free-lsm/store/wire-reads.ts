@@ -1,0 +1,76 @@
+import type { BlockCache } from '../cache/block-cache.ts';
+import type { LsmError } from '../errors.ts';
+import type { HashSeed } from '../format/hash.ts';
+import type { EngineOptions } from '../options.ts';
+import type { EpochDomain } from '../shared/epochs.ts';
+import type { Executor } from '../threads/executor.ts';
+import type { RoleInit } from '../threads/protocol/posted-messages.ts';
+import type { Arenas } from './arenas.ts';
+import type { BlockingReads } from './blocking-reads.ts';
+import type { ClosingStack } from './closing-stack.ts';
+import { ReadPath } from './read-path.ts';
+import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
+import type { RingTraffic } from './ring-traffic.ts';
+import { StartingReads } from './starting-reads.ts';
+import type { SuperVersions } from './super-versions.ts';
+
+interface ReadParts {
+  readonly arenas: Arenas;
+  readonly blocking: BlockingReads;
+  readonly cache: BlockCache;
+  readonly cacheMemory: SharedArrayBuffer;
+  readonly epochs: EpochDomain;
+  readonly executor: Executor;
+  readonly hashSeed: HashSeed;
+  readonly initOf: (requests: SharedArrayBuffer, responses: SharedArrayBuffer, thread: number) => RoleInit;
+  readonly onDamage: (error: LsmError) => void;
+  readonly opened: ClosingStack;
+  readonly options: EngineOptions;
+  readonly report: (message: string) => void;
+  readonly superVersions: SuperVersions;
+  readonly traffic: RingTraffic;
+}
+
+/** Makes the reader threads' channels and the way of a read through them. Whoever calls it starts the threads. */
+export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels; readonly reads: ReadPath } {
+  const { arenas, blocking, cache, cacheMemory, epochs, executor, hashSeed } = parts;
+  const { initOf, onDamage, opened, options, report, superVersions, traffic } = parts;
+  const readers = new ReaderChannels({
+    executor,
+    superVersions,
+    epochs,
+    cache: cacheMemory,
+    options,
+    initOf,
+    onEnded: (index, error) => {
+      if (error === undefined || opened.isClosing) return;
+      report(`a reader thread died (${error.message}); another takes its place`);
+      starting.lasts();
+      readers.start(index);
+      reads.retry(index);
+      // Releases what only it might still have read: no answer that would do so may come any more.
+      superVersions.collect();
+    },
+  });
+  const starting = new StartingReads(executor.clock, readers.channels);
+  const reads = new ReadPath(
+    arenas,
+    superVersions,
+    cache,
+    readers.channels,
+    blocking,
+    starting,
+    hashSeed,
+    options.maxQueuedReadBytes,
+    maxPageBytes(options),
+    {
+      onQueued: () => traffic.publishSoon(),
+      // At once, so that a reader works on a page while main writes the one before to a socket.
+      onPage: () => {
+        if (reads.publish()) executor.kick();
+      },
+      onDamage,
+    },
+  );
+  return { readers, reads };
+}
