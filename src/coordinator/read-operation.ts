@@ -1,4 +1,9 @@
-import { recordTimestamp, recordValueStart, recordWriter } from '../../native-free-lsm/index.ts';
+import {
+  recordExpiryMs,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../../native-free-lsm/index.ts';
 import { freshDeletion, lifeOf } from '../expiry.ts';
 import { Outcome, type OutcomeSink } from '../outcome.ts';
 import type { ReplicaReply } from '../reply.ts';
@@ -146,9 +151,8 @@ export class ReadOperation extends Operation implements WrittenBackRead {
       this.answer(Outcome.notFound, null, '', timestamp, writer);
       return;
     }
-    const lifeMs = lifeOf(record, timestamps.nowMs());
-    // It may have expired since the read began.
-    const livesMs = lifeMs === Number.POSITIVE_INFINITY ? 0 : Math.max(lifeMs, 1);
+    // Nearly all values stay until they are deleted; one that expires may have done so since the read began.
+    const livesMs = recordExpiryMs(record, 0) === 0 ? 0 : Math.max(lifeOf(record, timestamps.nowMs()), 1);
     this.answer(Outcome.ok, record.subarray(recordValueStart(record, 0)), '', timestamp, writer, livesMs);
   }
 }

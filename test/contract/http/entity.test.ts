@@ -30,6 +30,18 @@ test('a value is stored, read and deleted over one connection, its bytes unchang
   assert.ok(harness.isIdle);
 });
 
+test('values of every length around that up to which they go out as strings keep every byte', async () => {
+  await using harness = await Harness.start();
+  using client = await harness.connect();
+  for (const bytes of [1, 2, 1023, 1024, 1025, 5000]) {
+    const value = Buffer.from(Array.from({ length: bytes }, (_, at) => (at * 151 + bytes) & 255));
+    assert.equal((await client.send(...putOf('/v0/entity?id=k', value)).answer()).status, 201);
+    const got = await client.send(request('GET', '/v0/entity?id=k')).answer();
+    assert.equal(got.headers.get('content-length'), `${bytes}`);
+    assert.deepEqual(got.body, value, `${bytes} bytes`);
+  }
+});
+
 test('the empty value is a value, with and without a Content-Length, and chunked', async () => {
   await using harness = await Harness.start();
   using client = await harness.connect();
