@@ -10,10 +10,10 @@ import {
 import { boundsFault } from './bounds-fault.ts';
 import type { LsmError } from './errors.ts';
 import { ownBytes } from './format/copy.ts';
-import { isLive, recordValueStart } from './format/record.ts';
+import { isVisible, recordValueStart } from './format/record.ts';
 import { type KeyBounds, keyRange, rangeFrom, rangeUpTo, type ScanRange } from './iterator/key-range.ts';
-import type { Page } from './iterator/page.ts';
-import type { RecordStore } from './store/store.ts';
+import { Page } from './iterator/page.ts';
+import type { ReadableStore } from './store/readable-store.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
 
 /** The first page is small, as its first entry is waited for; each next one is larger, up to the largest. */
@@ -46,7 +46,7 @@ const FIELDS = ['gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'values', 'snapsho
 const NOTHING = new Uint8Array(0);
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-type PageSource = Pick<RecordStore, 'rangePage'>;
+type PageSource = Pick<ReadableStore, 'scanPage'>;
 
 /**
  * The entries of a range, read page by page as they are asked for. Keys and values are views of a page's memory: copy
@@ -93,31 +93,15 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
    * The next entry.
    * @throws LsmError OVERLOADED, SNAPSHOT_EXPIRED, CORRUPTION, IO_ERROR, CLOSED; the reason of the signal when it is aborted
    */
-  next(): Promise<IteratorResult<Entry, undefined>> {
-    if (this.#underWay === 0 && !this.#signal?.aborted) {
-      const entry = this.#take();
-      if (entry !== undefined) return Promise.resolve({ done: false, value: entry });
-    }
-    return this.#inTurn(async () => {
-      const entry = await this.#takeOrRead(1);
-      return entry === undefined ? END : { done: false, value: entry };
-    });
+  async next(): Promise<IteratorResult<Entry, undefined>> {
+    const [entry] = await this.#next(1);
+    return entry === undefined ? END : { done: false, value: entry };
   }
 
   /** The next entries, as many as there are up to `count`; none at the end. */
   nextMany(count: number): Promise<Entry[]> {
     const fault = wholeNumberFault('count', count, 1);
-    if (fault !== undefined) return Promise.reject(fault);
-    return this.#inTurn(async () => {
-      this.#signal?.throwIfAborted();
-      const entries: Entry[] = [];
-      while (entries.length < count) {
-        const entry = this.#take() ?? (await this.#takeOrRead(count - entries.length));
-        if (entry === undefined) break;
-        entries.push(entry);
-      }
-      return entries;
-    });
+    return fault === undefined ? this.#next(count) : Promise.reject(fault);
   }
 
   /**
@@ -148,7 +132,23 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     await this.return();
   }
 
-  async #inTurn<Result>(call: () => Promise<Result>): Promise<Result> {
+  /** At once when memory has them, no call is under way, and no signal may end this one. */
+  #next(count: number): Promise<Entry[]> {
+    if (this.#underWay > 0 || this.#signal !== undefined)
+      return this.#inTurn(() => this.#fill([], count, null));
+    const entries: Entry[] = [];
+    let reading: Page | Promise<Page> | null;
+    try {
+      reading = this.#takeUpTo(entries, count);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return reading === null
+      ? Promise.resolve(entries)
+      : this.#inTurn(() => this.#fill(entries, count, reading));
+  }
+
+  async #inTurn<Result>(call: () => Result | Promise<Result>): Promise<Result> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
@@ -167,40 +167,54 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     this.#rest = this.#reverse ? rangeUpTo(this.#range, key) : rangeFrom(this.#range, key);
   }
 
-  /** @param wanted how many entries are asked for, with this one */
-  async #takeOrRead(wanted: number): Promise<Entry | undefined> {
+  /** @param reading a page that has been asked for */
+  async #fill(entries: Entry[], count: number, reading: Page | Promise<Page> | null): Promise<Entry[]> {
+    let asked = reading;
     for (;;) {
+      if (asked !== null) this.#accept(await asked);
       this.#signal?.throwIfAborted();
-      const entry = this.#take();
-      if (entry !== undefined) return entry;
-      if (this.#isClosed || this.#left === 0 || this.#rest === null) return undefined;
-      await this.#read(this.#rest, Math.min(Math.max(this.#pageEntries, wanted), MAX_PAGE_ENTRIES));
+      asked = this.#takeUpTo(entries, count);
+      if (asked === null) return entries;
     }
   }
 
-  /** The next entry of the page that has been read. */
-  #take(): Entry | undefined {
-    const page = this.#page;
-    if (page === null || this.#left === 0) return undefined;
+  /** Adds entries up to a number; returns the page that has to be waited for, null when there are enough or no more. */
+  #takeUpTo(entries: Entry[], count: number): Page | Promise<Page> | null {
+    for (;;) {
+      if (this.#page !== null) this.#take(this.#page, entries, count);
+      if (entries.length === count || this.#isClosed || this.#left === 0 || this.#rest === null) return null;
+      const wanted = Math.max(this.#pageEntries, count - entries.length);
+      const page = this.#ask(this.#rest, Math.min(wanted, MAX_PAGE_ENTRIES));
+      // Who may abort the call does so after he has made it.
+      if (!(page instanceof Page) || this.#signal !== undefined) return page;
+      this.#accept(page);
+    }
+  }
+
+  /** The next entries of the page that has been read. */
+  #take(page: Page, entries: Entry[], count: number): void {
     const { bytes } = page;
-    const nowMs = this.#nowMs();
-    while (page.next()) {
-      if (!isLive(bytes, page.recordStart, nowMs)) continue;
+    while (entries.length < count && this.#left > 0) {
+      if (!page.next()) {
+        this.#page = null;
+        return;
+      }
+      const { recordStart } = page;
+      if (!isVisible(bytes, recordStart, this.#nowMs)) continue;
       this.#left--;
       const key = bytes.subarray(page.keyStart, page.keyEnd);
       const value = this.#keysOnly
         ? NOTHING
-        : bytes.subarray(recordValueStart(bytes, page.recordStart), page.recordEnd);
-      return { key, value };
+        : bytes.subarray(recordValueStart(bytes, recordStart), page.recordEnd);
+      entries.push({ key, value });
     }
-    this.#page = null;
-    return undefined;
   }
 
-  async #read(range: ScanRange, maxEntries: number): Promise<void> {
+  /** The page, when memory has it. */
+  #ask({ end, start }: ScanRange, maxEntries: number): Page | Promise<Page> {
     const request = {
-      start: range.start,
-      end: range.end,
+      start,
+      end,
       maxBytes: this.#pageBytes,
       maxEntries,
       includeTombstones: false,
@@ -210,10 +224,14 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
       keysOnly: this.#keysOnly,
       limit: Math.min(this.#left, maxEntries),
     };
-    const page = await this.#store.rangePage(request, this.#snapshot, this.#signal);
+    return this.#store.scanPage(request, this.#snapshot, this.#signal);
+  }
+
+  #accept(page: Page): void {
     this.#pageEntries = Math.min(this.#pageEntries * PAGE_GROWTH, MAX_PAGE_ENTRIES);
     this.#pageBytes = Math.min(this.#pageBytes * PAGE_GROWTH, MAX_PAGE_BYTES);
-    if (this.#isClosed) return;
+    const range = this.#rest;
+    if (this.#isClosed || range === null) return;
     const { resumeAt } = page;
     if (resumeAt === null) this.#rest = null;
     else this.#rest = this.#reverse ? rangeUpTo(range, resumeAt) : rangeFrom(range, resumeAt);

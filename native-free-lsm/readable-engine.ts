@@ -67,7 +67,7 @@ export class ReadableEngine {
    * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
    */
   getSync(key: Uint8Array, snapshot?: Snapshot): Uint8Array | undefined {
-    return this.#valueOf(this.#store.readSync(key, snapshot));
+    return this.#store.valueSync(key, snapshot, this.#nowMs);
   }
 
   /** Values in the order of `keys`; undefined for keys that are not there. */

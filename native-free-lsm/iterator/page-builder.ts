@@ -48,6 +48,11 @@ export class PageBuilder {
     this.#nowMs = contents.nowMs;
   }
 
+  /** Whether it has as many entries as it may have. */
+  get isFull(): boolean {
+    return this.#entriesLeft === 0;
+  }
+
   /** Takes an entry or skips it; returns false when the page ends before it. */
   add(
     keyBytes: Uint8Array,

@@ -1,23 +1,21 @@
 import type { BlockCache } from '../cache/block-cache.ts';
-import { corruption, LsmError } from '../errors.ts';
+import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { readUint32 } from '../format/integers.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
 import { keyBehind } from '../iterator/key-range.ts';
-import { MergingIterator } from '../iterator/merging-iterator.ts';
+import type { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PAGE_ENTRY_HEADER_BYTES, Page } from '../iterator/page.ts';
 import { PageBuilder } from '../iterator/page-builder.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
-import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { CoveredIterator } from '../range-tombstones/covered-iterator.ts';
 import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import { ReadCover } from '../range-tombstones/read-cover.ts';
-import type { BlockSource } from '../sstable/block-source.ts';
-import { LevelIterator } from '../sstable/level-iterator.ts';
-import type { TableCursor, TableReader } from '../sstable/table-reader.ts';
 import type { TableSet } from '../sstable/table-set.ts';
 import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
+import { copyOut } from './memory-search.ts';
+import { MemoryWalk, type MissingBlock, NOT_IN_MEMORY } from './memory-walk.ts';
 import { MissedBlocks } from './missed-blocks.ts';
 
 /** Larger pages are for a reader: this is the main thread. */
@@ -25,15 +23,6 @@ const MAX_ENTRIES = 128;
 const MAX_BYTES = 64 * 1024;
 /** The most blocks that one page has loaded for those to come. */
 const MAX_MISSING = 8;
-
-/** Thrown where a walk needs what is not in memory. It is no error that anybody sees. */
-const NOT_IN_MEMORY = Symbol('not in memory');
-
-/** A block that a page would have needed. */
-interface MissingBlock {
-  readonly reader: TableReader;
-  readonly ordinal: number;
-}
 
 /** Where the page stands in time. */
 export interface PagePoint {
@@ -52,6 +41,10 @@ export class MemoryPages {
   readonly #bound = new KeyBound();
   readonly #page = new PageBuilder();
   readonly #missed = new MissedBlocks();
+  /** The walks of each set of tables: one in each direction at most. */
+  readonly #walks = new WeakMap<TableSet, MemoryWalk[]>();
+  /** Where pages are made before it is known how large they are. */
+  readonly #scratch = Buffer.allocUnsafeSlow(MAX_BYTES);
   /** What the page that was read last has missed, and one before it as well: at most one block of each table. */
   readonly missing: MissingBlock[] = [];
 
@@ -70,8 +63,9 @@ export class MemoryPages {
     try {
       this.#setBound(request);
       const cover = this.#cover(point);
-      const sources = this.#sources(request, point, cover);
-      const iterator = this.#iterator(sources, cover, request.reverse ?? false);
+      const isReverse = request.reverse ?? false;
+      const { merge, sources } = this.#walkOf(point, isReverse, cover !== null);
+      const iterator = this.#iterator(merge, cover, isReverse);
       if (this.#isPlaced(request, iterator)) return this.#walk(request, iterator);
       if (this.#keepMissedAgain()) {
         // Each source tells what it misses, so that the next scan from here finds it.
@@ -107,11 +101,10 @@ export class MemoryPages {
   }
 
   #iterator(
-    sources: readonly RecordIterator[],
+    merge: MergingIterator,
     cover: ReadCover | null,
     isReverse: boolean,
   ): MergingIterator | CoveredIterator {
-    const merge = new MergingIterator(sources, isReverse);
     if (cover === null) return merge;
     let hidden = 0;
     return new CoveredIterator(merge, cover, this.#bound, isReverse, () => {
@@ -146,8 +139,11 @@ export class MemoryPages {
     const { maxBytes, reverse } = request;
     const bound = this.#bound;
     const page = this.#page;
-    const bytes = Buffer.allocUnsafe(maxBytes);
-    page.begin(bytes, 0, maxBytes, { ...request, encoder: null });
+    const bytes = this.#scratch;
+    const { includeTombstones, keysOnly = false, maxEntries, nowMs } = request;
+    const limit = request.limit ?? maxEntries;
+    const contents = { includeTombstones, keysOnly, limit, maxEntries, nowMs, encoder: null };
+    page.begin(bytes, 0, maxBytes, contents);
     /** Where the last entry begins. */
     let lastAt = 0;
     let resumeAt: Uint8Array | null = null;
@@ -162,83 +158,62 @@ export class MemoryPages {
           break;
         }
         if (page.at > at) lastAt = at;
+        if (page.isFull && !reverse) return this.#pageUpTo(lastAt);
         iterator.next();
       }
     } catch (error) {
       if (error !== NOT_IN_MEMORY) throw error;
       this.#keepMissedAgain();
       if (page.at === 0) throw error;
-      const keyAt = lastAt + PAGE_ENTRY_HEADER_BYTES;
-      const lastKey = ownBytes(bytes, keyAt, keyAt + readUint32(bytes, lastAt));
       // Nobody knows what comes behind the last entry: the scan goes on behind its key.
-      if (!reverse && lastKey.length < MAX_KEY_BYTES) return new Page(bytes, page.at, keyBehind(lastKey));
+      if (!reverse) return this.#pageUpTo(lastAt);
       // Against the order there is no such key, so the page ends before that entry and goes on with it.
       if (lastAt === 0) throw error;
-      return new Page(bytes, lastAt, lastKey);
+      return this.#finish(lastAt, this.#keyAt(lastAt));
     }
-    return new Page(bytes, page.at, resumeAt);
+    return this.#finish(page.at, resumeAt);
   }
 
-  #sources(
-    { reverse = false }: ScanPageRequest,
-    { generation, limit, tables }: PagePoint,
-    cover: ReadCover | null,
-  ): RecordIterator[] {
-    const sources: RecordIterator[] = [];
-    for (let g = generation; g >= tables.oldestGeneration; g--) {
-      const memtable = this.#arenas.memtable(g);
-      sources.push(memtable.iterator(g === generation ? limit : memtable.publishedOffset, reverse));
-    }
-    const open = (reader: TableReader): TableCursor => {
-      if (reader.handle.fault !== null) throw NOT_IN_MEMORY;
-      return reader.walk(new CachedBlocks(this.#cache, reader, this.missing), reverse);
-    };
-    for (const [level, readers] of tables.levels.entries()) {
-      // One that is a level of its own can be passed over where it is hidden.
-      const isApart = level === 0 && cover === null;
-      if (isApart) for (const reader of readers) sources.push(open(reader));
-      else if (level === 0)
-        for (const reader of readers) sources.push(new LevelIterator([reader], open, reverse));
-      else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
-    }
-    return sources;
-  }
-}
-
-/** The blocks of a table that are in the cache. They stay there for the turn in which they are found. */
-class CachedBlocks implements BlockSource {
-  readonly bytes: Uint8Array;
-  start = 0;
-  end = 0;
-  ordinal = 0;
-  readonly #cache: BlockCache;
-  readonly #reader: TableReader;
-  readonly #missing: MissingBlock[];
-
-  /** @param missing takes a block that is not there */
-  constructor(cache: BlockCache, reader: TableReader, missing: MissingBlock[]) {
-    this.bytes = cache.bytes;
-    this.#cache = cache;
-    this.#reader = reader;
-    this.#missing = missing;
+  /** The page with its last entry at a place: the scan goes on behind that one's key. */
+  #pageUpTo(lastAt: number): Page {
+    return this.#finish(this.#page.at, keyBehind(this.#keyAt(lastAt)));
   }
 
-  expectWalk(): void {}
-
-  expectSeek(): void {}
-
-  enter(ordinal: number): void {
-    this.ordinal = ordinal;
-    const slot = this.#cache.find(this.#reader.metadata.id, ordinal);
-    if (slot === -1) {
-      this.#missing.push({ reader: this.#reader, ordinal });
-      throw NOT_IN_MEMORY;
-    }
-    this.start = this.#cache.dataStart(slot);
-    this.end = this.#cache.dataEnd(slot);
+  #finish(usedBytes: number, resumeAt: Uint8Array | null): Page {
+    return new Page(copyOut(this.#scratch, 0, usedBytes), usedBytes, resumeAt);
   }
 
-  damaged(fault: string): Error {
-    return corruption(this.#reader.handle.path, this.#reader.blockOffset(this.ordinal), fault);
+  /** The key of the entry at a place of the page. */
+  #keyAt(at: number): Uint8Array {
+    const keyAt = at + PAGE_ENTRY_HEADER_BYTES;
+    return ownBytes(this.#scratch, keyAt, keyAt + readUint32(this.#scratch, at));
+  }
+
+  /** The walk over that point, which is kept for as long as its tables are. */
+  #walkOf({ generation, limit, tables }: PagePoint, isReverse: boolean, isCovered: boolean): MemoryWalk {
+    let kept = this.#walks.get(tables);
+    if (kept === undefined) {
+      kept = [];
+      this.#walks.set(tables, kept);
+    }
+    const at = kept.findIndex((walk) => walk.isReverse === isReverse);
+    const found = kept[at];
+    if (found !== undefined && found.generation === generation && found.isCovered === isCovered) {
+      found.begin(limit);
+      return found;
+    }
+    const walk = new MemoryWalk(
+      this.#arenas,
+      this.#cache,
+      tables,
+      generation,
+      isReverse,
+      isCovered,
+      this.missing,
+    );
+    walk.begin(limit);
+    if (at < 0) kept.push(walk);
+    else kept[at] = walk;
+    return walk;
   }
 }

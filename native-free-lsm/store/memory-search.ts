@@ -1,7 +1,7 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
-import { recordTimestamp } from '../format/record.ts';
+import { isVisible, recordTimestamp, recordValueStart } from '../format/record.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
 import type { Arenas } from './arenas.ts';
@@ -81,6 +81,12 @@ export class MemorySearch {
   /** What was found, in memory of its own. */
   copy(): Uint8Array {
     return copyOut(this.bytes, this.start, this.end);
+  }
+
+  /** The value of what was found, in memory of its own; undefined when it is deleted or has ended. */
+  copyValue(nowMs: () => number): Uint8Array | undefined {
+    const { bytes, end, start } = this;
+    return isVisible(bytes, start, nowMs) ? copyOut(bytes, recordValueStart(bytes, start), end) : undefined;
   }
 
   #found(bytes: Uint8Array, start: number, end: number): Reach {

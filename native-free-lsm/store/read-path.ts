@@ -3,6 +3,7 @@ import { CallTable } from '../call-table.ts';
 import { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import type { HashSeed } from '../format/hash.ts';
+import { isVisible, recordValueStart } from '../format/record.ts';
 import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { isDamage } from '../sstable/damage.ts';
@@ -142,6 +143,24 @@ export class ReadPath {
   }
 
   /**
+   * As `readSync`, the value alone: of what memory holds, nothing else is copied.
+   * @param nowMs what values end by
+   * @returns undefined when there is none, or it is deleted or has ended
+   * @throws LsmError CLOSED, CORRUPTION, IO_ERROR
+   */
+  valueSync(key: Uint8Array, snapshot: SnapshotPoint | null, nowMs: () => number): Uint8Array | undefined {
+    if (this.#closed !== undefined) throw this.#closed;
+    if (key.length > MAX_KEY_BYTES) return undefined;
+    const reach = this.#find(key, snapshot);
+    if (reach === Reach.found) return this.#search.copyValue(nowMs);
+    if (reach === Reach.absent) return undefined;
+    const record = this.#readHere(reach, key, snapshot);
+    return record !== null && isVisible(record, 0, nowMs)
+      ? record.subarray(recordValueStart(record, 0))
+      : undefined;
+  }
+
+  /**
    * Goes on where the lookup is, on the calling thread.
    * @throws LsmError CORRUPTION, IO_ERROR
    */
@@ -225,23 +244,30 @@ export class ReadPath {
   }
 
   /**
-   * Reads one page of a scan, from the newest state or from a snapshot. When the signal is aborted the promise rejects at
-   * once, and the page is thrown away when it arrives.
+   * Reads one page of a scan, from the newest state or from a snapshot; at once when memory has it. When the signal is
+   * aborted the promise rejects at once, and the page is thrown away when it arrives.
    */
-  page(request: ScanPageRequest, snapshot: SnapshotPoint | null, signal?: AbortSignal): Promise<Page> {
+  page(
+    request: ScanPageRequest,
+    snapshot: SnapshotPoint | null,
+    signal: AbortSignal | undefined,
+  ): Page | Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const maxBytes = Math.min(Math.max(request.maxBytes, 1), this.#maxPageBytes);
-    const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
-    const bounded = { ...request, maxBytes, maxEntries };
     let page: Page | null = null;
     if (!signal?.aborted) {
-      page = this.#pages.read(bounded, this.#pagePoint(snapshot));
-      if (page !== null && this.#pages.missing.length === 0) return Promise.resolve(page);
+      page = this.#pages.read(request, this.#pagePoint(snapshot));
+      if (page !== null && this.#pages.missing.length === 0) return page;
     }
-    const call = page === null ? new PageCall(bounded, snapshot, signal) : null;
-    if (call !== null && !call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
+    if (page !== null) {
+      this.#loadMissing(this.#tables(snapshot));
+      return page;
+    }
+    const maxBytes = Math.min(Math.max(request.maxBytes, 1), this.#maxPageBytes);
+    const maxEntries = Math.min(Math.max(request.maxEntries, 1), MAX_PAGE_ENTRIES);
+    const call = new PageCall({ ...request, maxBytes, maxEntries }, snapshot, signal);
+    if (!call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
     this.#loadMissing(this.#tables(snapshot));
-    return call === null ? Promise.resolve(page as Page) : call.promise;
+    return call.promise;
   }
 
   /**

@@ -72,6 +72,22 @@ export class ReadableStore {
     return this.#reads.readSync(key, snapshot?.point ?? null);
   }
 
+  /**
+   * As `readSync`, the value alone.
+   * @param snapshot undefined: the newest state
+   * @param nowMs what values end by
+   * @returns memory of its own; undefined when there is none, or it is deleted or has ended
+   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
+   */
+  valueSync(
+    key: Uint8Array,
+    snapshot: StoreSnapshot | undefined,
+    nowMs: () => number,
+  ): Uint8Array | undefined {
+    refuse(bytesFault('key', key) ?? (snapshot === undefined ? undefined : this.#snapshots.fault(snapshot)));
+    return this.#reads.valueSync(key, snapshot?.point ?? null, nowMs);
+  }
+
   /** About how many bytes the tables have for keys from `start` to before `end`; null: to the last key. */
   approximateSize(start: Uint8Array, end: Uint8Array | null): number {
     refuse(keyFault('start', start) ?? (end === null ? undefined : keyFault('end', end)));
@@ -92,6 +108,20 @@ export class ReadableStore {
       (snapshot === undefined ? undefined : this.#snapshots.fault(snapshot)) ??
       (signal === undefined ? undefined : signalFault('signal', signal));
     if (fault !== undefined) return Promise.reject(fault);
+    return Promise.resolve(this.#reads.page(request, snapshot?.point ?? null, signal));
+  }
+
+  /**
+   * As `rangePage`, at once when memory has the page. The request and the signal are not checked again.
+   * @param snapshot undefined: the newest state
+   * @throws LsmError CLOSED, INVALID_ARGUMENT, SNAPSHOT_EXPIRED
+   */
+  scanPage(
+    request: ScanPageRequest,
+    snapshot: StoreSnapshot | undefined,
+    signal: AbortSignal | undefined,
+  ): Page | Promise<Page> {
+    if (snapshot !== undefined) refuse(this.#snapshots.fault(snapshot));
     return this.#reads.page(request, snapshot?.point ?? null, signal);
   }
 

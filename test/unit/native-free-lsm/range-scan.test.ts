@@ -46,9 +46,9 @@ test('a range goes either way, with bounds that are part of it or not', () =>
 test('a limit ends a scan, and no more is read than it says', async () => {
   const { simulation, engine } = await filled();
   let pageBytes = 0;
-  const { rangePage } = engine.store;
-  engine.store.rangePage = async (...asked) => {
-    const page = await rangePage.apply(engine.store, asked);
+  const { scanPage } = engine.store;
+  engine.store.scanPage = async (...asked) => {
+    const page = await scanPage.apply(engine.store, asked);
     pageBytes += page.usedBytes;
     return page;
   };
@@ -64,9 +64,9 @@ test('a limit ends a scan, and no more is read than it says', async () => {
 test('without values keys alone are read', async () => {
   const { simulation, engine } = await filled();
   const sizes: number[] = [];
-  const { rangePage } = engine.store;
-  engine.store.rangePage = async (...asked) => {
-    const page = await rangePage.apply(engine.store, asked);
+  const { scanPage } = engine.store;
+  engine.store.scanPage = async (...asked) => {
+    const page = await scanPage.apply(engine.store, asked);
     sizes.push(page.usedBytes);
     return page;
   };
@@ -151,10 +151,10 @@ test('a scan that was ended gives and reads nothing more', async () => {
 test('a scan that has failed can be asked again', async () => {
   const { simulation, engine } = await filled();
   const scan = engine.range();
-  const { rangePage } = engine.store;
-  engine.store.rangePage = () => Promise.reject(new Error('no room'));
+  const { scanPage } = engine.store;
+  engine.store.scanPage = () => Promise.reject(new Error('no room'));
   await assert.rejects(simulation.settle(scan.next()), /no room/);
-  engine.store.rangePage = rangePage;
+  engine.store.scanPage = scanPage;
   assert.deepEqual(await simulation.settle(keysOf(scan)), KEYS);
   await simulation.settle(engine.close());
 });
