@@ -58,7 +58,7 @@ export class TableSet {
 }
 
 /**
- * Walks the blocks that may hold a key, newest table first, by key range, Bloom filter and index. Each thread has one
+ * Walks the blocks that may hold a key, newest table first, by Bloom filter, key range and index. Each thread has one
  * and uses it for every lookup. After `next()` returned true, `reader` and `ordinal` name the block, and `level` and
  * `index` its place, from which another thread may continue with `resume`.
  */
@@ -131,7 +131,7 @@ export class TableLookup {
         this.#nextLevel = level + 1;
         if (index >= tables.length) continue;
       }
-      if (this.#mayHold(tables[index])) {
+      if (this.#mayHold(tables[index], level > 0)) {
         this.level = level;
         this.index = index;
         return true;
@@ -140,14 +140,17 @@ export class TableLookup {
     return false;
   }
 
-  #mayHold(reader: TableReader): boolean {
-    const metadata = reader.metadata;
-    const smallest = metadata.smallestKey;
-    const largest = metadata.largestKey;
-    if (metadata.largestTimestamp < this.#minTimestamp) return false;
-    if (compareBytes(this.#key, this.#start, this.#end, smallest, 0, smallest.length) < 0) return false;
-    if (compareBytes(this.#key, this.#start, this.#end, largest, 0, largest.length) > 0) return false;
+  /**
+   * The filter is asked first: it refuses nearly all keys that are not there, for less than a comparison of keys costs.
+   * @param endsBehind the table is known to end at or above the key
+   */
+  #mayHold(reader: TableReader, endsBehind: boolean): boolean {
+    const { largestKey, largestTimestamp, smallestKey } = reader.metadata;
+    if (largestTimestamp < this.#minTimestamp) return false;
     if (!reader.mayContain(this.#hashFor(reader))) return false;
+    if (compareBytes(this.#key, this.#start, this.#end, smallestKey, 0, smallestKey.length) < 0) return false;
+    if (!endsBehind && compareBytes(this.#key, this.#start, this.#end, largestKey, 0, largestKey.length) > 0)
+      return false;
     const ordinal = reader.findBlock(this.#key, this.#start, this.#end);
     if (ordinal < 0) return false;
     this.reader = reader;
@@ -157,8 +160,8 @@ export class TableLookup {
 
   /** All tables of a directory have its seed, unless some came from elsewhere. */
   #hashFor(reader: TableReader): number {
-    const { low, high } = reader.hashSeed;
-    if (low === this.#seed.low && high === this.#seed.high) return this.hash;
+    const { hashSeed } = reader;
+    if (hashSeed.low === this.#seed.low && hashSeed.high === this.#seed.high) return this.hash;
     return hashBytes(this.#key, this.#start, this.#end, reader.hashSeed);
   }
 }
