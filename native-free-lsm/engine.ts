@@ -4,6 +4,7 @@ import { clearRange } from './clear-range.ts';
 import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
 import { encodeRecord, type RecordFields } from './format/record.ts';
 import { type KeyBounds, keyRange } from './iterator/key-range.ts';
+import { OperationBatch } from './operation-batch.ts';
 import type { EngineOptions } from './options.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
@@ -107,9 +108,9 @@ export class Engine extends ReadableEngine {
     const first = this.#versions.take(operations.length);
     const nowMs = Math.ceil(this.store.expiryNowMs());
     const write = (): Promise<void> => {
-      const puts = operations.map((operation, i) => putOf(operation, first + i, nowMs));
+      const batch = new OperationBatch(operations, first, nowMs);
       const token = this.#writes.begin();
-      this.store.writeBatch(puts, this.#writes, token, options?.sync);
+      this.store.writeDirectly(batch, this.#writes, token, options?.sync);
       return this.#writes.result(token) as Promise<void>;
     };
     return this.#backlog.isNeeded ? this.#backlog.wait(write) : write();

@@ -56,6 +56,7 @@ export type { Environment } from './store/environment.ts';
 export type { IngestRequest } from './store/ingestion.ts';
 export type { ReaderOptions } from './store/reader-options.ts';
 export {
+  type DirectBatch,
   type KeyCondition,
   type KeyedRecord,
   type ReadSink,

@@ -13,6 +13,7 @@
  *
  * A version is (timestamp, writer); the newest wins wherever two meet.
  */
+import { copyBytes } from './bytes.ts';
 import { readUint32, readUint53, writeUint32, writeUint53 } from './integers.ts';
 
 /** The first byte of every record that is written. */
@@ -56,7 +57,7 @@ export function writeRecord(target: Uint8Array, at: number, fields: RecordFields
     writeUint53(target, next, fields.expiryMs);
     next += RECORD_EXPIRY_BYTES;
   }
-  target.set(value, next);
+  copyBytes(value, 0, value.length, target, next);
   return next + value.length;
 }
 

@@ -1,5 +1,5 @@
 import { LsmError } from '../errors.ts';
-import { compareBytes } from '../format/bytes.ts';
+import { compareBytes, copyBytes } from '../format/bytes.ts';
 import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
 import { encodeRecord, isOfLaterFormat, RECORD_HEADER_BYTES, recordFault } from '../format/record.ts';
 
@@ -32,6 +32,8 @@ const RANGE = 4;
 const CONDITION_RECORD_BYTES = 16;
 /** Fixed bytes of an operation, and of each put of a batch. */
 const HEAD_BYTES = 8;
+/** What a batch has before its entries. */
+export const BATCH_HEAD_BYTES = HEAD_BYTES;
 export const MAX_KEY_BYTES = 0xffff;
 export const MAX_CONDITIONS = 0xffff;
 const NO_PUTS: readonly Put[] = [];
@@ -69,14 +71,22 @@ export function encodeBatch(
   puts: readonly Put[],
   conditions: readonly Put[] = NO_PUTS,
 ): void {
-  target[at] = WriteOperation.batch;
-  target[at + 1] = 0;
-  target[at + 2] = conditions.length;
-  target[at + 3] = conditions.length >>> 8;
-  writeUint32(target, at + 4, conditions.length + puts.length);
-  let next = at + HEAD_BYTES;
+  let next = writeBatchHead(target, at, conditions.length, conditions.length + puts.length);
   for (const { key, record } of conditions) next = writeEntry(target, next, CONDITION, key, record);
   for (const { key, record } of puts) next = writeEntry(target, next, 0, key, record);
+}
+
+/**
+ * Writes the beginning of a batch at `at`. @param entries conditions and puts together
+ * @returns where the first of them belongs
+ */
+export function writeBatchHead(target: Uint8Array, at: number, conditions: number, entries: number): number {
+  target[at] = WriteOperation.batch;
+  target[at + 1] = 0;
+  target[at + 2] = conditions;
+  target[at + 3] = conditions >>> 8;
+  writeUint32(target, at + 4, entries);
+  return at + BATCH_HEAD_BYTES;
 }
 
 /** What stands in place of a record in a range tombstone. @param end exclusive; null: there is none */
@@ -103,6 +113,22 @@ export function conditionRecord(timestamp: number, nowMs: number): Uint8Array {
   return record;
 }
 
+/**
+ * Writes an entry of a batch at `at` up to its record, which the caller writes.
+ * @returns where the record belongs
+ */
+export function writeEntryHead(
+  target: Uint8Array,
+  at: number,
+  flags: number,
+  key: Uint8Array,
+  recordBytes: number,
+): number {
+  target[at + 2] = flags;
+  target[at + 3] = 0;
+  return writeKey(target, at, at, key, recordBytes);
+}
+
 function writeEntry(
   target: Uint8Array,
   at: number,
@@ -110,9 +136,7 @@ function writeEntry(
   key: Uint8Array,
   record: Uint8Array,
 ): number {
-  target[at + 2] = flags;
-  target[at + 3] = 0;
-  return writeKeyAndRecord(target, at, at, key, record);
+  return writeBytes(target, writeEntryHead(target, at, flags, key, record.length), record);
 }
 
 function writeKeyAndRecord(
@@ -122,12 +146,26 @@ function writeKeyAndRecord(
   key: Uint8Array,
   record: Uint8Array,
 ): number {
+  return writeBytes(target, writeKey(target, at, keyLengthAt, key, record.length), record);
+}
+
+/** Writes lengths and key; returns where the record belongs. */
+function writeKey(
+  target: Uint8Array,
+  at: number,
+  keyLengthAt: number,
+  key: Uint8Array,
+  recordBytes: number,
+): number {
   target[keyLengthAt] = key.length;
   target[keyLengthAt + 1] = key.length >>> 8;
-  writeUint32(target, at + 4, record.length);
-  target.set(key, at + HEAD_BYTES);
-  target.set(record, at + HEAD_BYTES + key.length);
-  return at + HEAD_BYTES + key.length + record.length;
+  writeUint32(target, at + 4, recordBytes);
+  return writeBytes(target, at + HEAD_BYTES, key);
+}
+
+function writeBytes(target: Uint8Array, at: number, bytes: Uint8Array): number {
+  copyBytes(bytes, 0, bytes.length, target, at);
+  return at + bytes.length;
 }
 
 /**
@@ -150,12 +188,8 @@ export class OperationCursor {
   #flagsOffset = 0;
   /** How many conditions the operation has. */
   conditions = 0;
-  /** How many were in all operations that it was reset to; whoever wants to know sets it to 0 before. */
-  conditionsSeen = 0;
   /** Whether the current put is a range tombstone: its key is where the range begins. */
   isRange = false;
-  /** Whether there was one among all that it has come to; whoever wants to know sets it to false before. */
-  rangeSeen = false;
   /** How many of this operation's have not been come to. */
   #conditionsLeft = 0;
 
@@ -181,7 +215,6 @@ export class OperationCursor {
       this.#left = readUint32(bytes, start + 4);
       if (this.conditions > this.#left) throw malformed('more conditions than entries');
       this.#conditionsLeft = this.conditions;
-      this.conditionsSeen += this.conditions;
       this.#at = start + HEAD_BYTES;
       this.#keyLengthOffset = 0;
       this.#flagsOffset = 2;
@@ -218,11 +251,7 @@ export class OperationCursor {
   next(): boolean {
     while (this.#left > 0) {
       const flags = this.#step();
-      if (flags === 0) return true;
-      if (flags === RANGE) {
-        this.rangeSeen = true;
-        return true;
-      }
+      if (flags === 0 || flags === RANGE) return true;
     }
     return false;
   }

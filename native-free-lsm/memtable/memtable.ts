@@ -30,7 +30,7 @@
  * another thread may become the writer once it is ordered behind the last call of the old one.
  */
 import { LsmError } from '../errors.ts';
-import { compareBytes, copyBytes } from '../format/bytes.ts';
+import { copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { highWord, joinWords } from '../format/integers.ts';
 import { compareVersions, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
@@ -61,6 +61,7 @@ import {
   Word,
 } from './arena-layout.ts';
 import { ArrivalCursor } from './arrival-cursor.ts';
+import { InsertPosition } from './insert-position.ts';
 import { linkNodes } from './link-nodes.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
 import { MemtableRanges, rangeBytes, writeRange } from './memtable-ranges.ts';
@@ -81,8 +82,8 @@ export class Memtable {
   readonly #doubles: Float64Array;
   readonly #slotMask: number;
   readonly #seed: HashSeed;
-  /** The last node before the current key, by level. The writer's scratch memory. */
-  readonly #before = new Int32Array(MAX_HEIGHT);
+  /** Of the writer alone. */
+  readonly #position: InsertPosition;
   readonly #ranges: MemtableRanges;
 
   /** @param arena from `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; call `reset` before its first use */
@@ -96,6 +97,7 @@ export class Memtable {
     this.#words = new Int32Array(arena);
     this.#doubles = new Float64Array(arena, 0, INDEX_START >>> 3);
     this.#slotMask = slotCount(size) - 1;
+    this.#position = new InsertPosition(this.#words, this.bytes);
     this.#ranges = new MemtableRanges(this.#words, this.bytes);
     this.#seed = { low: this.#words[Word.seedLow] >>> 0, high: this.#words[Word.seedHigh] >>> 0 };
   }
@@ -113,6 +115,7 @@ export class Memtable {
     // A fresh arena is zero already; writing its index would only make it resident.
     if (words[Word.used] !== 0) words.fill(0, INDEX_WORD, start >>> 2);
     for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
+    this.#position.forget();
     words[Word.used] = start;
     words[Word.height] = 1;
     words[Word.random] = (Math.imul(generation, 0x9e3779b9) ^ this.#seed.low) | 1;
@@ -171,6 +174,7 @@ export class Memtable {
   /** Writer. Links all keys of a memtable that nobody reads yet. */
   linkAll(): void {
     linkNodes(this.#words, this.bytes);
+    this.#position.forget();
   }
 
   #insert(
@@ -439,15 +443,7 @@ export class Memtable {
     this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
     // A reader that sees the old height starts lower and only takes more steps.
     if (height > words[Word.height]) words[Word.height] = height;
-    if (!isLinked) return node;
-    this.#findBefore(keyBytes, keyStart, keyEnd);
-    for (let level = 0; level < height; level++) {
-      words[linkIndex(node, level)] = words[linkIndex(this.#before[level], level)];
-    }
-    for (let level = 0; level < height; level++) {
-      // Release: the node, its links and its entry are whole before a reader can follow a link to it.
-      Atomics.store(words, linkIndex(this.#before[level], level), node);
-    }
+    if (isLinked) this.#position.link(node, height, keyBytes, keyStart, keyEnd);
     return node;
   }
 
@@ -455,26 +451,6 @@ export class Memtable {
     this.#words[entry >>> 2] = older;
     this.#words[(entry >>> 2) + 1] = end - start;
     copyBytes(recordBytes, start, end, this.bytes, entry + ENTRY_HEADER_BYTES);
-  }
-
-  /** Finds the last node before a key that is not in the list, at each level in use. */
-  #findBefore(key: Uint8Array, start: number, end: number): void {
-    const words = this.#words;
-    const bytes = this.bytes;
-    let node = HEAD_NODE;
-    let above = 0;
-    for (let level = words[Word.height] - 1; level >= 0; level--) {
-      let next = words[linkIndex(node, level)];
-      // `above` was compared one level higher.
-      while (next !== 0 && next !== above) {
-        const from = next + NODE_HEADER_BYTES;
-        if (compareBytes(bytes, from, from + words[(next >>> 2) + 1], key, start, end) > 0) break;
-        node = next;
-        next = words[linkIndex(node, level)];
-      }
-      above = next;
-      this.#before[level] = node;
-    }
   }
 
   /**

@@ -32,6 +32,11 @@ export class HeldWrites {
     return this.#writes.length;
   }
 
+  /** Whether nothing is held back, and no put that comes would be. */
+  get isIdle(): boolean {
+    return this.#writes.length === 0 && this.#upTo === NOT_HELD;
+  }
+
   /** From now on writes of a timestamp up to this one are held back. */
   holdUpTo(timestamp: number): void {
     this.#upTo = timestamp;

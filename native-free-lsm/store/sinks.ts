@@ -61,6 +61,20 @@ export interface KeyedRecord {
   readonly record: Uint8Array;
 }
 
+/** Puts that can be encoded where they are to lie, without a record for each in between. */
+export interface DirectBatch {
+  /** The size of the batch as an operation, see log/write-operation.ts. */
+  readonly operationBytes: number;
+  /** The most bytes of a memtable that it takes. */
+  readonly memtableBytes: number;
+  /** The size of its largest put, with the fixed bytes of one. */
+  readonly largestPutBytes: number;
+  /** Writes the operation at `at`; returns false when it is not what the sizes were taken of. */
+  encode(target: Uint8Array, at: number): boolean;
+  /** The same with a record for each. */
+  puts(): readonly KeyedRecord[];
+}
+
 export function answerRead(
   sink: ReadSink,
   token: number,

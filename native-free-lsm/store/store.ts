@@ -13,7 +13,14 @@ import type { OpeningHeld } from './opening-held.ts';
 import type { ReadPath } from './read-path.ts';
 import { ReadableStore } from './readable-store.ts';
 import { recover } from './recovery.ts';
-import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+import {
+  answerWrite,
+  type DirectBatch,
+  type KeyCondition,
+  type KeyedRecord,
+  type WriteSink,
+  WriteStatus,
+} from './sinks.ts';
 import { digestsFault, recordsFault, slotFault, slotsFault } from './slot-checks.ts';
 import type { SlotKeeper } from './slot-keeper.ts';
 import { collectStats, type EngineStats } from './stats.ts';
@@ -24,6 +31,7 @@ import {
   clearFault,
   conditionalBatchFault,
   fitsMemtable,
+  isOrdinary,
   NEVER,
   putFault,
   timeoutFault,
@@ -147,6 +155,18 @@ export class RecordStore extends ReadableStore {
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
     else if (fitsMemtable(this.options, puts)) this.#writes.batch(puts, sink, token, isSynced);
     else this.#parts.largeBatches.write(puts, sink, token);
+  }
+
+  /** As `writeBatch`, for whoever has no records yet. */
+  writeDirectly(batch: DirectBatch, sink: WriteSink, token: number, isSynced = false): void {
+    requireSink(sink, 'onWrite', token);
+    if (
+      this.#refusal === undefined &&
+      isOrdinary(this.options, batch) &&
+      this.#writes.pushDirectly(batch, sink, token, isSynced)
+    )
+      return;
+    this.writeBatch(batch.puts(), sink, token, isSynced);
   }
 
   /**

@@ -20,7 +20,7 @@ import {
 import { allocationsStart } from '../memtable/arena-layout.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
-import type { KeyCondition, KeyedRecord } from './sinks.ts';
+import type { DirectBatch, KeyCondition, KeyedRecord } from './sinks.ts';
 
 /** `maxRecordBytes` counts key and record; this is for the fields around them in an operation. */
 export const OPERATION_OVERHEAD_BYTES = 64;
@@ -86,6 +86,15 @@ export function fitsMemtable(
   let entryBytes = 0;
   for (const { key, record } of puts) entryBytes += Memtable.entryBytes(key.length, record.length);
   return entryBytes <= options.memtableBytes - allocationsStart(options.memtableBytes);
+}
+
+/** Whether all is as `batchFault` and `fitsMemtable` ask of a batch. */
+export function isOrdinary(options: EngineOptions, batch: DirectBatch): boolean {
+  return (
+    batch.largestPutBytes <= options.maxRecordBytes + OPERATION_OVERHEAD_BYTES &&
+    batch.operationBytes <= options.maxBatchBytes + OPERATION_OVERHEAD_BYTES &&
+    batch.memtableBytes <= options.memtableBytes - allocationsStart(options.memtableBytes)
+  );
 }
 
 /** What is wrong with a batch that depends on conditions: they are judged where single writes go. */

@@ -27,7 +27,14 @@ import {
 } from '../threads/protocol/writer-messages.ts';
 import { HeldWrites } from './held-writes.ts';
 import { batchOf, NO_CONDITIONS, onePut, type QueuedWrite, rangeOf, WriteKind } from './queued-write.ts';
-import { answerWrite, type KeyCondition, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
+import {
+  answerWrite,
+  type DirectBatch,
+  type KeyCondition,
+  type KeyedRecord,
+  type WriteSink,
+  WriteStatus,
+} from './sinks.ts';
 import { NEVER, OPERATION_OVERHEAD_BYTES } from './write-checks.ts';
 
 /**
@@ -158,6 +165,18 @@ export class WriteQueue {
   /** All puts of a batch become durable and visible together. */
   batch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
     this.#accept(puts, NO_CONDITIONS, sink, token, isSynced);
+  }
+
+  /**
+   * As `batch`, if it can go into the ring now: nothing is held back, and there is room.
+   * @returns whether it has gone
+   */
+  pushDirectly(batch: DirectBatch, sink: WriteSink, token: number, isSynced: boolean): boolean {
+    if (this.#failure !== undefined || this.#waiting.length > 0 || !this.#held.isIdle) return false;
+    const at = this.#reserve(batch.operationBytes);
+    if (at === -1 || !batch.encode(this.#requests.bytes, at)) return false;
+    this.#pushed(sink, token, NEVER, isSynced);
+    return true;
   }
 
   /** A batch that is applied if all conditions are met when its turn comes. */

@@ -1,7 +1,8 @@
 /** The run of writes that the writer is working on, as it lies in the ring. */
 
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
-import type { OperationCursor } from '../log/write-operation.ts';
+import { recordTimestamp } from '../format/record.ts';
+import { OperationCursor } from '../log/write-operation.ts';
 import { Memtable } from '../memtable/memtable.ts';
 import type { RingConsumer } from '../shared/ring.ts';
 import type { WriteDeadlines } from '../shared/write-deadlines.ts';
@@ -13,20 +14,41 @@ export function enterFrame(cursor: OperationCursor, bytes: Uint8Array, frame: nu
   return cursor;
 }
 
-/** How many bytes of a memtable the run needs at most. */
-export function runEntryBytes({ bytes, runStart, runEnd }: RingConsumer, scratch: OperationCursor): number {
-  let needed = 0;
-  for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-    const cursor = enterFrame(scratch, bytes, at);
-    while (cursor.next()) {
-      const keyBytes = cursor.keyEnd - cursor.keyStart;
-      const recordBytes = cursor.recordEnd - cursor.recordStart;
-      needed += cursor.isRange
-        ? Memtable.rangeBytes(keyBytes, recordBytes)
-        : Memtable.entryBytes(keyBytes, recordBytes);
+/** What is in a run, found out in one walk before it is written. */
+export class RunContent {
+  /** How many bytes of a memtable it needs at most. */
+  entryBytes = 0;
+  /** The smallest timestamp of its puts; infinite: it has none. */
+  smallestTimestamp = Number.POSITIVE_INFINITY;
+  /** Whether it has writes that depend on what their keys have. */
+  hasConditions = false;
+  hasRanges = false;
+  readonly #cursor = new OperationCursor();
+
+  take({ bytes, runStart, runEnd }: RingConsumer): void {
+    let entryBytes = 0;
+    let smallestTimestamp = Number.POSITIVE_INFINITY;
+    this.hasConditions = false;
+    this.hasRanges = false;
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
+      const cursor = enterFrame(this.#cursor, bytes, at);
+      if (cursor.conditions > 0) this.hasConditions = true;
+      while (cursor.next()) {
+        const keyBytes = cursor.keyEnd - cursor.keyStart;
+        const recordBytes = cursor.recordEnd - cursor.recordStart;
+        if (cursor.isRange) {
+          this.hasRanges = true;
+          entryBytes += Memtable.rangeBytes(keyBytes, recordBytes);
+        } else {
+          entryBytes += Memtable.entryBytes(keyBytes, recordBytes);
+          const timestamp = recordTimestamp(bytes, cursor.recordStart);
+          if (timestamp < smallestTimestamp) smallestTimestamp = timestamp;
+        }
+      }
     }
+    this.entryBytes = entryBytes;
+    this.smallestTimestamp = smallestTimestamp;
   }
-  return needed;
 }
 
 /**

@@ -26,7 +26,7 @@ import { WriteCode, writeCodeOf } from './protocol/writer-messages.ts';
 import { StaleWriteFilter } from './stale-write-filter.ts';
 import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 import { VersionLookup } from './version-lookup.ts';
-import { cutRunToOneFate, enterFrame, runEntryBytes } from './write-run.ts';
+import { cutRunToOneFate, enterFrame, RunContent } from './write-run.ts';
 import { WriterNews } from './writer-news.ts';
 
 /** The size of one append: large enough for group commit, small enough that its first write need not wait long. */
@@ -60,10 +60,7 @@ export class WriterRole {
   readonly #staleWrites: StaleWriteFilter;
   readonly #conditions: ConditionalWrites;
   readonly #lateRanges: LateRanges;
-  /** Whether the run has writes that depend on what their keys have. */
-  #hasConditions = false;
-  /** Whether the run has range tombstones. */
-  #hasRanges = false;
+  readonly #content = new RunContent();
   readonly #cursor = new OperationCursor();
   readonly #answers = new Answers();
   readonly #news: WriterNews;
@@ -280,12 +277,8 @@ export class WriterRole {
 
   /** Returns undefined when the run fits, WAIT when it does not fit yet, or an error when it has waited too long. */
   #makeRoom(): LsmError | typeof WAIT | undefined {
-    const cursor = this.#cursor;
-    cursor.conditionsSeen = 0;
-    cursor.rangeSeen = false;
-    const needed = runEntryBytes(this.#requests, cursor);
-    this.#hasConditions = cursor.conditionsSeen > 0;
-    this.#hasRanges = cursor.rangeSeen;
+    this.#content.take(this.#requests);
+    const needed = this.#content.entryBytes;
     if (needed <= this.#memtable.bytes.length - this.#memtable.usedBytes && !this.#sealAsked()) {
       this.#roomPatience.end();
       // With an empty run main asks whether writes would succeed now. Small ones succeed even while rotations fail.
@@ -371,12 +364,14 @@ export class WriterRole {
 
   #writeRun(): void {
     this.#staleWrites.begin();
-    if (this.#hasConditions)
+    const { hasConditions, hasRanges, smallestTimestamp } = this.#content;
+    if (hasConditions)
       this.#conditions.judge(this.#requests, this.#memtable, this.#generation, this.#staleWrites);
-    if (this.#hasRanges) this.#lateRanges.drop(this.#requests, this.#memtable, this.#staleWrites);
+    if (hasRanges) this.#lateRanges.drop(this.#requests, this.#memtable, this.#staleWrites);
     const { bytes, runStart, runEnd } = this.#requests;
     const log = this.#logs.current as LogWriter;
-    this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);
+    if (this.#versions.mustLook(smallestTimestamp))
+      this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);
     try {
       log.append(bytes, runStart, runEnd);
       if (this.#options.durability === 'sync') log.sync();
