@@ -13,6 +13,7 @@ import { SLOT_COUNT } from './format/slot.ts';
 import { MAX_TIMESTAMP } from './format/timestamp.ts';
 import { MAX_ARENA_BYTES } from './memtable/arena-layout.ts';
 import { GENERATION_SLOTS, MAX_COUNTED_THREADS } from './shared/control.ts';
+import { Compression, type CompressionName } from './sstable/block-codec.ts';
 import type { TableWriterOptions } from './sstable/table-writer.ts';
 
 const KIB = 1024;
@@ -77,9 +78,11 @@ export interface EngineOptions {
   /** How many files each thread keeps open. */
   readonly maxOpenFilesPerThread: number;
   readonly blockSizeBytes: number;
+  /** Of all levels but the deepest that holds data. */
+  readonly compression: CompressionName;
   /** Block size, compression and filters of the deepest level that holds data, where most of the data is. */
   readonly bottomBlockSizeBytes: number;
-  readonly bottomCompression: 'none' | 'zstd';
+  readonly bottomCompression: CompressionName;
   readonly zstdLevel: number;
   readonly bottomBloomBitsPerKey: number;
   readonly restartInterval: number;
@@ -139,8 +142,9 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   entryEncoders: [],
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
-  bottomBlockSizeBytes: 8 * KIB,
-  bottomCompression: 'none',
+  compression: 'lz4',
+  bottomBlockSizeBytes: 4 * KIB,
+  bottomCompression: 'lz4',
   zstdLevel: 1,
   bottomBloomBitsPerKey: 10,
   restartInterval: 16,
@@ -171,7 +175,8 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkNumber(options, 'l0StopTables', options.l0SlowdownTables);
   checkNumber(options, 'maxCompactionBytes', options.targetFileBytes);
   checkOneOf(options, 'durability', ['sync', 'interval', 'none']);
-  checkOneOf(options, 'bottomCompression', ['none', 'zstd']);
+  checkOneOf(options, 'compression', Object.keys(Compression));
+  checkOneOf(options, 'bottomCompression', Object.keys(Compression));
   checkOneOf(options, 'whenFull', ['wait', 'refuse']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
   if (options.fingerprintSeed !== null) refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
@@ -218,6 +223,7 @@ type NumericOption = Exclude<
   | 'createIfMissing'
   | 'durability'
   | 'whenFull'
+  | 'compression'
   | 'bottomCompression'
   | 'entryEncoders'
   | 'fingerprintSeed'
@@ -281,7 +287,7 @@ function watermarksFault(given: unknown): LsmError | undefined {
 
 function checkOneOf(
   options: EngineOptions,
-  name: 'durability' | 'bottomCompression' | 'whenFull',
+  name: 'durability' | 'compression' | 'bottomCompression' | 'whenFull',
   known: readonly string[],
 ): void {
   if (known.includes(options[name])) return;
@@ -306,7 +312,7 @@ export function tableOptions(
   return {
     blockSizeBytes: bottommost ? options.bottomBlockSizeBytes : options.blockSizeBytes,
     restartInterval: options.restartInterval,
-    compression: bottommost ? options.bottomCompression : 'none',
+    compression: bottommost ? options.bottomCompression : options.compression,
     zstdLevel: options.zstdLevel,
     bloomBitsPerKey: bottommost ? options.bottomBloomBitsPerKey : options.bloomBitsPerKey,
     hashSeed,

@@ -8,6 +8,7 @@
 import { RecordStore, recordSizeBytes } from '../../native-free-lsm/index.ts';
 import { hostNode } from '../../src/cli/serve/node-host.ts';
 import type { NodeOptions } from '../../src/node/options.ts';
+import { NODE_TABLES } from '../../src/node/table-options.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../../src/services.ts';
 import { openFilledMap } from './filled-map.ts';
 import { SearchOnMainExecutor } from './search-on-main.ts';
@@ -43,6 +44,7 @@ const openOnMain: NodeOptions['openStorage'] = async (directory, settings) =>
       maxRecordBytes: MAX_CLIENT_KEY_BYTES + recordSizeBytes(settings.maxValueBytes, true),
       memtableBytes: settings.memtableBytes,
       blockCacheBytes: settings.blockCacheBytes,
+      ...NODE_TABLES,
       bottomCompression: settings.compression,
       readers: 1,
       dropTombstonesBelow: 0,

@@ -1,16 +1,18 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { checksum } from '../format/checksum.ts';
 import { readUint32 } from '../format/integers.ts';
+import { unpackedLz4Bytes } from '../format/lz4.ts';
 import { recordFault } from '../format/record.ts';
 import { readVarint, varintBytes } from '../format/varint.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { LogWindow } from '../log/log-window.ts';
 import { RESTART_BYTES } from '../sstable/block.ts';
-import { BLOCK_TRAILER_BYTES, Compression } from '../sstable/block-codec.ts';
+import { BLOCK_TRAILER_BYTES, Compression, LZ4_HEADER_BYTES, LZ4_MAGIC } from '../sstable/block-codec.ts';
 import { MAX_BLOCK_BYTES } from './block-reader.ts';
 import type { BlockPlace } from './table-survey.ts';
 
 const ZSTD_MAGIC = 0xfd2f_b528;
+const MAGIC_BYTES = 4;
 const FIRST_LOOK_BYTES = 64 * 1024;
 /** The bytes read so far end within what may be a block. */
 const MORE = 0;
@@ -24,7 +26,7 @@ interface FoundBlocks {
 
 /**
  * Finds the data blocks of a table whose index is lost, up to `endBytes`. Blocks follow each other without gaps; each
- * ends where its own entries, or its zstd frame, say, and its checksum then shows whether it is one. After damage,
+ * ends where its own entries, its zstd frame or what stands before its LZ4 bytes say, and its checksum then shows whether it is one. After damage,
  * every byte may be the start of the next block. (When a value in a damaged block holds a copy of a block, that is
  * taken for one as well: users check the order of keys.)
  */
@@ -59,15 +61,35 @@ function blockAt(window: LogWindow, offset: number, endBytes: number): BlockPlac
     const at = window.load(offset, length);
     if (at < 0) return undefined;
     const { bytes } = window;
-    const isPacked = length >= 4 && readUint32(bytes, at) === ZSTD_MAGIC;
-    const diskBytes = isPacked ? frameBytes(bytes, at, at + length) : entriesBytes(bytes, at, at + length);
+    const compression = compressionAt(bytes, at, length);
+    const diskBytes = storedBytes(compression, bytes, at, at + length);
     if (diskBytes === MORE && length < left && length < MAX_BLOCK_BYTES) continue;
     if (diskBytes <= 0 || diskBytes + BLOCK_TRAILER_BYTES > length) return undefined;
-    const compression = isPacked ? Compression.zstd : Compression.none;
     if (!hasTrailer(bytes, at, diskBytes, compression)) return undefined;
-    const memoryBytes = isPacked ? unpackedBytes(bytes.subarray(at, at + diskBytes)) : diskBytes;
+    const memoryBytes = unpackedBytes(compression, bytes, at, at + diskBytes);
     return memoryBytes < 0 ? undefined : { offset, diskBytes, memoryBytes };
   }
+}
+
+/** By how a block begins. */
+function compressionAt(bytes: Uint8Array, at: number, length: number): Compression {
+  if (length < MAGIC_BYTES) return Compression.none;
+  const magic = readUint32(bytes, at);
+  if (magic === ZSTD_MAGIC) return Compression.zstd;
+  return magic === LZ4_MAGIC ? Compression.lz4 : Compression.none;
+}
+
+/** The size of the block at `at` in the file, MORE or NONE. */
+function storedBytes(compression: Compression, bytes: Uint8Array, at: number, end: number): number {
+  if (compression === Compression.zstd) return frameBytes(bytes, at, end);
+  return compression === Compression.lz4 ? lz4Bytes(bytes, at, end) : entriesBytes(bytes, at, end);
+}
+
+function lz4Bytes(bytes: Uint8Array, at: number, end: number): number {
+  if (at + LZ4_HEADER_BYTES > end) return MORE;
+  const diskBytes = LZ4_HEADER_BYTES + readUint32(bytes, at + MAGIC_BYTES);
+  if (diskBytes > MAX_BLOCK_BYTES) return NONE;
+  return at + diskBytes + BLOCK_TRAILER_BYTES > end ? MORE : diskBytes;
 }
 
 function hasTrailer(bytes: Uint8Array, at: number, diskBytes: number, compression: Compression): boolean {
@@ -97,9 +119,12 @@ function frameBytes(bytes: Uint8Array, at: number, end: number): number {
   return next + BLOCK_TRAILER_BYTES > end ? MORE : next - at;
 }
 
-function unpackedBytes(frame: Uint8Array): number {
+/** The size of the block without compression, or NONE. */
+function unpackedBytes(compression: Compression, bytes: Uint8Array, at: number, end: number): number {
+  if (compression === Compression.none) return end - at;
+  if (compression === Compression.lz4) return unpackedLz4Bytes(bytes, at + LZ4_HEADER_BYTES, end);
   try {
-    return zstdDecompressSync(frame, { maxOutputLength: MAX_BLOCK_BYTES }).length;
+    return zstdDecompressSync(bytes.subarray(at, end), { maxOutputLength: MAX_BLOCK_BYTES }).length;
   } catch {
     return NONE;
   }

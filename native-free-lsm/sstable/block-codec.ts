@@ -3,36 +3,52 @@ import { corruption, LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
 import { readUint32, writeUint32 } from '../format/integers.ts';
+import { decompressLz4, Lz4Compressor } from '../format/lz4.ts';
 import { blockFault } from './block.ts';
 
 /**
  * A data block in the file: its bytes, compressed or not, and a trailer.
  *
- *   u8   compression   0 none, 1 zstd; others are refused
+ *   u8   compression   0 none, 1 zstd, 2 LZ4; others are refused
  *   u32  CRC-32 of the block's bytes and the compression byte
  */
 export const BLOCK_TRAILER_BYTES = 5;
 
+/**
+ * What stands before the bytes of LZ4, which do not say themselves where they end:
+ *
+ *   u32  magic   no block without compression begins so, as its first byte is 0
+ *   u32  bytes   of LZ4 that follow
+ */
+export const LZ4_HEADER_BYTES = 8;
+export const LZ4_MAGIC = 0x6234_7a6c;
+
 /** Append only. */
-export const Compression = { none: 0, zstd: 1 } as const;
+export const Compression = { none: 0, zstd: 1, lz4: 2 } as const;
 export type Compression = (typeof Compression)[keyof typeof Compression];
+export type CompressionName = keyof typeof Compression;
 
 /** Below this saving, compression is not worth the time to decompress. */
 const MIN_SAVING = 0.12;
-const COMPRESSION_BYTES = {
-  none: new Uint8Array([Compression.none]),
-  zstd: new Uint8Array([Compression.zstd]),
-};
+/** By its number. */
+const COMPRESSION_BYTES = [Compression.none, Compression.zstd, Compression.lz4].map((number) =>
+  Uint8Array.of(number),
+);
 
+/** What it returns is the block itself, or stays as it is until the next call. */
 export type BlockCompressor = (block: Uint8Array) => Uint8Array;
 
 /** Compresses a block, or returns it unchanged when that saves too little. */
 export function blockCompressor(
-  compression: 'none' | 'zstd',
+  compression: CompressionName,
   zstdLevel: number,
   blockSizeBytes: number,
 ): BlockCompressor {
   if (compression === 'none') return (block) => block;
+  return compression === 'lz4' ? lz4BlockCompressor() : zstdBlockCompressor(zstdLevel, blockSizeBytes);
+}
+
+function zstdBlockCompressor(zstdLevel: number, blockSizeBytes: number): BlockCompressor {
   const options: ZstdOptions = {
     params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
     // One chunk holds the whole result, so Node needs no second one and no copy to join them.
@@ -40,14 +56,32 @@ export function blockCompressor(
   };
   return (block) => {
     const packed = zstdCompressSync(block, options);
-    return packed.length <= block.length * (1 - MIN_SAVING) ? packed : block;
+    return packed.length <= largestPacked(block) ? packed : block;
   };
 }
 
-export function writeBlockTrailer(target: Uint8Array, stored: Uint8Array, compressed: boolean): void {
-  const compression = compressed ? COMPRESSION_BYTES.zstd : COMPRESSION_BYTES.none;
-  target[0] = compression[0];
-  writeUint32(target, 1, checksum(compression, 0, 1, checksum(stored, 0, stored.length)));
+function lz4BlockCompressor(): BlockCompressor {
+  const compressor = new Lz4Compressor();
+  let packed = new Uint8Array(0);
+  return (block) => {
+    const limit = largestPacked(block);
+    if (packed.length < limit) packed = new Uint8Array(limit);
+    const end = compressor.compress(block, 0, block.length, packed, LZ4_HEADER_BYTES, limit);
+    if (end < 0) return block;
+    writeUint32(packed, 0, LZ4_MAGIC);
+    writeUint32(packed, 4, end - LZ4_HEADER_BYTES);
+    return packed.subarray(0, end);
+  };
+}
+
+function largestPacked(block: Uint8Array): number {
+  return Math.floor(block.length * (1 - MIN_SAVING));
+}
+
+export function writeBlockTrailer(target: Uint8Array, stored: Uint8Array, compression: Compression): void {
+  target[0] = compression;
+  const crc = checksum(COMPRESSION_BYTES[compression], 0, 1, checksum(stored, 0, stored.length));
+  writeUint32(target, 1, crc);
 }
 
 /**
@@ -69,8 +103,7 @@ export function unpackBlock(
   if (compression === Compression.none) {
     copyBytes(stored, at, at + diskBytes, target, targetStart);
   } else {
-    const block = decompressBlock(stored, at, diskBytes, memoryBytes, file, fileOffset);
-    copyBytes(block, 0, memoryBytes, target, targetStart);
+    decompressBlock(compression, stored, at, diskBytes, memoryBytes, target, targetStart, file, fileOffset);
   }
   requireFrame(target, targetStart, targetStart + memoryBytes, file, fileOffset);
 }
@@ -92,7 +125,7 @@ export function verifyBlock(
     throw corruption(file, fileOffset, `the data block of ${diskBytes} bytes does not match its checksum`);
   }
   const compression = stored[trailer];
-  if (compression === Compression.zstd) return compression;
+  if (compression === Compression.zstd || compression === Compression.lz4) return compression;
   if (compression !== Compression.none) {
     throw new LsmError(
       'UNSUPPORTED_FORMAT',
@@ -122,15 +155,30 @@ export function requireFrame(
   if (fault !== undefined) throw corruption(file, fileOffset, fault);
 }
 
-/** Decompresses the block at `stored[at]`, for which `verifyBlock` returned zstd, into memory of its own. */
+/**
+ * Decompresses the block at `stored[at]`, for which `verifyBlock` returned the compression, to `target`.
+ * @throws LsmError CORRUPTION
+ */
 export function decompressBlock(
+  compression: Compression,
   stored: Uint8Array,
   at: number,
   diskBytes: number,
   memoryBytes: number,
+  target: Uint8Array,
+  targetStart: number,
   file: string,
   fileOffset: number,
-): Uint8Array {
+): void {
+  if (compression === Compression.lz4) {
+    const start = at + LZ4_HEADER_BYTES;
+    const end = at + diskBytes;
+    const isWhole =
+      isLz4Header(stored, at, diskBytes) &&
+      decompressLz4(stored, start, end, target, targetStart, targetStart + memoryBytes);
+    if (!isWhole) throw corruption(file, fileOffset, `a block that is not LZ4 of ${memoryBytes} bytes`);
+    return;
+  }
   const packed = stored.subarray(at, at + diskBytes);
   let block: Uint8Array;
   try {
@@ -150,5 +198,13 @@ export function decompressBlock(
   if (block.length !== memoryBytes) {
     throw corruption(file, fileOffset, `a block of ${block.length} bytes, ${memoryBytes} by the index`);
   }
-  return block;
+  copyBytes(block, 0, memoryBytes, target, targetStart);
+}
+
+function isLz4Header(stored: Uint8Array, at: number, diskBytes: number): boolean {
+  return (
+    diskBytes >= LZ4_HEADER_BYTES &&
+    readUint32(stored, at) === LZ4_MAGIC &&
+    readUint32(stored, at + 4) === diskBytes - LZ4_HEADER_BYTES
+  );
 }

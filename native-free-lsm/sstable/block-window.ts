@@ -13,6 +13,8 @@ import type { TableIndex } from './table-index.ts';
 import { OWN_WINDOWS, type WindowSource } from './window-memory.ts';
 
 const NO_BYTES = new Uint8Array(0);
+/** Blocks are seldom larger, so that memory is taken once. */
+const UNPACKED_BYTES = 16 * 1024;
 
 /**
  * The blocks of a table from its file. Several are read at a time into memory of its own, and each is verified when it
@@ -34,6 +36,8 @@ export class BlockWindow implements BlockSource {
   #stored: Uint8Array = NO_BYTES;
   #first = 0;
   #behind = 0;
+  /** The current block, if it is compressed in the file. */
+  #unpacked: Uint8Array = NO_BYTES;
   /** How much the next read may take: little after a seek, and more with every read that continues it. */
   #nextReadBytes = 0;
 
@@ -82,8 +86,12 @@ export class BlockWindow implements BlockSource {
     const memoryBytes = index.memoryBytes(ordinal);
     let block: Uint8Array = this.#stored;
     let at = offset - index.blockOffset(this.#first);
-    if (verifyBlock(block, at, diskBytes, memoryBytes, path, offset) === Compression.zstd) {
-      block = decompressBlock(block, at, diskBytes, memoryBytes, path, offset);
+    const compression = verifyBlock(block, at, diskBytes, memoryBytes, path, offset);
+    if (compression !== Compression.none) {
+      if (this.#unpacked.length < memoryBytes)
+        this.#unpacked = this.#memory.take(Math.max(memoryBytes, UNPACKED_BYTES));
+      decompressBlock(compression, block, at, diskBytes, memoryBytes, this.#unpacked, 0, path, offset);
+      block = this.#unpacked;
       at = 0;
     }
     requireFrame(block, at, at + memoryBytes, path, offset);

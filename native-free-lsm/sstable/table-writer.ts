@@ -20,6 +20,8 @@ import {
   BLOCK_TRAILER_BYTES,
   type BlockCompressor,
   blockCompressor,
+  Compression,
+  type CompressionName,
   writeBlockTrailer,
 } from './block-codec.ts';
 import { bloomFilterBytes, buildBloomFilter } from './bloom-filter.ts';
@@ -60,7 +62,7 @@ export interface TableWriterOptions {
   readonly blockSizeBytes: number;
   /** A search may begin at every entry whose number is a multiple of this. */
   readonly restartInterval: number;
-  readonly compression: 'none' | 'zstd';
+  readonly compression: CompressionName;
   readonly zstdLevel: number;
   /** 0: no filter. */
   readonly bloomBitsPerKey: number;
@@ -264,7 +266,8 @@ export class TableWriter implements Disposable {
     const memoryBytes = this.#block.finish();
     const block = this.#block.bytes.subarray(0, memoryBytes);
     const stored = this.#compress(block);
-    writeBlockTrailer(this.#trailer, stored, stored !== block);
+    const compression = stored === block ? Compression.none : Compression[this.#options.compression];
+    writeBlockTrailer(this.#trailer, stored, compression);
     const offset = this.#output.offset;
     this.#append(stored);
     this.#append(this.#trailer);

@@ -25,6 +25,7 @@ import type { StorageEngine } from '../replica/storage-engine.ts';
 import { MAX_CLIENT_KEY_BYTES } from '../services.ts';
 import { passIfRefused } from './identity.ts';
 import type { NodeOptions, OpenStorage } from './options.ts';
+import { NODE_TABLES } from './table-options.ts';
 
 /** Closes what was opened. Why the start failed is what counts: another fault while closing is said in the log. */
 export async function failStart(cause: unknown, log: Log, close: () => Promise<void>): Promise<never> {
@@ -105,6 +106,7 @@ export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem)
     const maxValueBytes = Math.max(settings.maxValueBytes, MAX_OWN_VALUE_BYTES);
     const maxRecordBytes = MAX_CLIENT_KEY_BYTES + recordSizeBytes(maxValueBytes, true);
     const engineOptions = {
+      ...NODE_TABLES,
       createIfMissing,
       durability: settings.durability,
       syncIntervalMs: settings.syncIntervalMs,

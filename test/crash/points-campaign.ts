@@ -113,8 +113,9 @@ function optionsOf(seed: number): Partial<EngineOptions> {
     baseLevelBytes: oneOf(4 << 10, 16 << 10),
     levelMultiplier: oneOf(2, 4),
     maxBackgroundJobs: oneOf(1, 2, 3),
-    bottomCompression: oneOf('none', 'zstd'),
+    bottomCompression: oneOf('none', 'lz4', 'zstd'),
     syncIntervalMs: oneOf(5, 50, 100),
     blockCacheBytes: oneOf(0, 64 << 10),
+    compression: oneOf('none', 'lz4'),
   };
 }

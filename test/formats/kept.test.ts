@@ -9,6 +9,7 @@ import { type Engine, type FileSystem, LsmError, open } from '../../native-free-
 import { BatchKind, FileMagic } from '../../native-free-lsm/log/log-format.ts';
 import { repairFolder } from '../../native-free-lsm/offline/repair.ts';
 import { verifyFolder } from '../../native-free-lsm/offline/verify.ts';
+import { Compression } from '../../native-free-lsm/sstable/block-codec.ts';
 import { MetaBlockType } from '../../native-free-lsm/sstable/table-format.ts';
 import { inspectDataDirectory } from '../../src/cli/data/layout.ts';
 import { Outcome } from '../../src/outcome.ts';
@@ -122,7 +123,7 @@ describe('data formats', () => {
     const kept = formatsOf(present.number);
     const advice = `of data format ${present.number}: leave its folders as they are, give what is written now a row in FORMAT.md and keep folders of it (npm run formats:keep)`;
     assert.deepEqual(versionsOf(merged(today)), versionsOf(kept), `what is written is not ${advice}`);
-    const known = { 'meta block': MetaBlockType, 'batch kind': BatchKind };
+    const known = { 'meta block': MetaBlockType, 'batch kind': BatchKind, 'block compression': Compression };
     for (const [name, numbers] of Object.entries(known))
       assert.deepEqual(
         kept[name],

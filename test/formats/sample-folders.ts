@@ -25,7 +25,7 @@ export const ENGINE_DIRECTORY = '/db';
 export const CLUSTER_DIRECTORY = '/data';
 export const NODES = 2;
 
-/** Those of a tiny engine, with compressed blocks. */
+/** Those of a tiny engine, with compressed blocks in the last level. */
 export const OPTIONS: Partial<EngineOptions> = {
   ...TINY_OPTIONS,
   bottomCompression: 'zstd',
@@ -33,6 +33,8 @@ export const OPTIONS: Partial<EngineOptions> = {
   targetFileBytes: 4 * 1024,
   baseLevelBytes: 4 * 1024,
 };
+
+const LZ4: Partial<EngineOptions> = { ...OPTIONS, compression: 'lz4', bottomCompression: 'lz4' };
 
 const KEYS = 150;
 const DAY_MS = 86_400_000;
@@ -155,8 +157,8 @@ async function grown(
 }
 
 /** An engine that was closed. */
-async function closedEngine(): Promise<{ simulation: EngineSimulation; sample: Sample }> {
-  const simulation = new EngineSimulation(OPTIONS);
+async function closedEngine(options = OPTIONS): Promise<{ simulation: EngineSimulation; sample: Sample }> {
+  const simulation = new EngineSimulation(options);
   const engine = await simulation.openEngine();
   const { sample } = await grown(simulation, engine);
   await simulation.settle(engine.close());
@@ -252,8 +254,10 @@ function clusterFile(): string {
 /** Today's folders by the names under which they are kept. */
 export async function sampleFolders(): Promise<ReadonlyMap<string, KeptFolder>> {
   const { simulation, sample } = await closedEngine();
+  const lz4 = await closedEngine(LZ4);
   return new Map([
     ['engine', kept(simulation, sample.entries)],
+    ['engine-lz4', kept(lz4.simulation, lz4.sample.entries)],
     ['engine-killed', await killedEngine()],
     ['engine-damaged', await damagedEngine()],
     ['cluster', await cluster()],

@@ -32,6 +32,9 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
   blockCacheBytes: 64 * 1024,
   blockSizeBytes: 256,
   bottomBlockSizeBytes: 512,
+  // Tables are as large as what is in them, so that a test can have as many as it wants.
+  compression: 'none',
+  bottomCompression: 'none',
   restartInterval: 4,
   targetFileBytes: 8 * 1024,
   l0CompactionTables: 2,

@@ -2,6 +2,8 @@ import { BlockBuilder } from '../../../native-free-lsm/sstable/block-builder.ts'
 import {
   BLOCK_TRAILER_BYTES,
   blockCompressor,
+  Compression,
+  type CompressionName,
   unpackBlock,
   writeBlockTrailer,
 } from '../../../native-free-lsm/sstable/block-codec.ts';
@@ -19,17 +21,17 @@ function blockOf(kib: number): Uint8Array {
   return builder.bytes.slice(0, builder.finish());
 }
 
-function packed(block: Uint8Array, compression: 'none' | 'zstd'): Uint8Array {
+function packed(block: Uint8Array, compression: CompressionName): Uint8Array {
   const stored = blockCompressor(compression, 1, block.length)(block);
   const whole = new Uint8Array(stored.length + BLOCK_TRAILER_BYTES);
   const trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
-  writeBlockTrailer(trailer, stored, stored !== block);
+  writeBlockTrailer(trailer, stored, stored === block ? Compression.none : Compression[compression]);
   whole.set(stored);
   whole.set(trailer, stored.length);
   return whole;
 }
 
-function unpacking(kib: number, compression: 'none' | 'zstd'): MicroCase {
+function unpacking(kib: number, compression: CompressionName): MicroCase {
   return {
     name: `block: unpack ${kib} KiB, ${compression}`,
     operations: CALLS,
@@ -56,13 +58,13 @@ function unpacking(kib: number, compression: 'none' | 'zstd'): MicroCase {
   };
 }
 
-function packing(kib: number): MicroCase {
+function packing(kib: number, compression: CompressionName): MicroCase {
   return {
-    name: `block: pack ${kib} KiB, zstd`,
+    name: `block: pack ${kib} KiB, ${compression}`,
     operations: CALLS,
     prepare: () => {
       const block = blockOf(kib);
-      const compress = blockCompressor('zstd', 1, block.length);
+      const compress = blockCompressor(compression, 1, block.length);
       return {
         run: () => {
           let smaller = 0;
@@ -79,6 +81,9 @@ function packing(kib: number): MicroCase {
 export const cases: readonly MicroCase[] = [
   unpacking(4, 'none'),
   unpacking(4, 'zstd'),
+  unpacking(4, 'lz4'),
   unpacking(16, 'zstd'),
-  packing(16),
+  unpacking(16, 'lz4'),
+  packing(16, 'zstd'),
+  packing(16, 'lz4'),
 ];

@@ -11,6 +11,7 @@ import {
 } from '../../../native-free-lsm/index.ts';
 import { Placement, type PlacementNode, type PlacementPolicy } from '../../cluster/placement.ts';
 import { slotOf } from '../../cluster/slots.ts';
+import { NODE_TABLES } from '../../node/table-options.ts';
 import { KeyWalk } from './keys.ts';
 import type { FillRange } from './plan.ts';
 import { FillValues, mix } from './values.ts';
@@ -129,7 +130,7 @@ export class FillTables {
     let table = this.#tables[group];
     if (table === null) {
       const { fingerprintSeed, groups, hashSeed } = this.#job;
-      const options = { ...DEFAULT_OPTIONS, fingerprintSeed };
+      const options = { ...DEFAULT_OPTIONS, ...NODE_TABLES, fingerprintSeed };
       table = new BulkTable(this.#fs, groups[group].directories, tableId, options, hashSeed);
       this.#tables[group] = table;
     }

@@ -34,6 +34,7 @@ import { BlockBuilder } from '../../../../native-free-lsm/sstable/block-builder.
 import {
   BLOCK_TRAILER_BYTES,
   blockCompressor,
+  Compression,
   unpackBlock,
   writeBlockTrailer,
 } from '../../../../native-free-lsm/sstable/block-codec.ts';
@@ -52,6 +53,27 @@ import { drain, type Entry, emptyFileSystem, lookUp, openTable, tableOf } from '
 import { table } from '../version/version-support.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+function unpackExample(stored: Uint8Array): Uint8Array {
+  const target = new Uint8Array(179);
+  unpackBlock(stored, 0, stored.length - BLOCK_TRAILER_BYTES, 179, target, 0, 'example', 0);
+  return target;
+}
+
+/** The block of the two examples of compressed ones, which is what the bytes unpack to. */
+function compressedExample(bytes: Uint8Array): Uint8Array {
+  const entries = [entry('key1', 'z'.repeat(64), 1), entry('key2', 'z'.repeat(64), 1)];
+  const block = blockOf(entries, 16);
+  assert.equal(hex(unpackExample(bytes)), hex(block));
+  assert.deepEqual(entriesOf(unpackExample(bytes)).map(shown), entries.map(shown));
+  return block;
+}
+
+function withTrailer(packed: Uint8Array, compression: Compression): Uint8Array {
+  const trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
+  writeBlockTrailer(trailer, packed, compression);
+  return Buffer.concat([packed, trailer]);
+}
 
 function entry(
   key: string,
@@ -108,23 +130,17 @@ const EXAMPLES: Readonly<Record<string, (bytes: Buffer) => Promise<void> | void>
   },
 
   'zstd-block-example'(bytes) {
-    const entries = [entry('key1', 'z'.repeat(64), 1), entry('key2', 'z'.repeat(64), 1)];
-    const block = blockOf(entries, 16);
-    const unpack = (stored: Uint8Array): Uint8Array => {
-      const target = new Uint8Array(179);
-      unpackBlock(stored, 0, stored.length - BLOCK_TRAILER_BYTES, 179, target, 0, 'example', 0);
-      return target;
-    };
-    assert.equal(hex(unpack(bytes)), hex(block));
-    assert.deepEqual(entriesOf(unpack(bytes)).map(shown), entries.map(shown));
+    const block = compressedExample(bytes);
     // The frame is zstd's affair; what is written has to be one, and its trailer as it is drawn.
     const packed = blockCompressor('zstd', 1, 4096)(block);
     assert.ok(packed.length < 60);
-    const trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
-    writeBlockTrailer(trailer, packed, true);
-    assert.equal(hex(unpack(Buffer.concat([packed, trailer]))), hex(block));
-    writeBlockTrailer(trailer, bytes.subarray(0, -BLOCK_TRAILER_BYTES), true);
-    assert.equal(hex(trailer), hex(bytes.subarray(-BLOCK_TRAILER_BYTES)));
+    assert.equal(hex(unpackExample(withTrailer(packed, Compression.zstd))), hex(block));
+    assert.equal(hex(withTrailer(bytes.subarray(0, -BLOCK_TRAILER_BYTES), Compression.zstd)), hex(bytes));
+  },
+
+  'lz4-block-example'(bytes) {
+    const packed = blockCompressor('lz4', 1, 4096)(compressedExample(bytes));
+    assert.equal(hex(withTrailer(packed, Compression.lz4)), hex(bytes));
   },
 
   'range-tombstones-example'(bytes) {

@@ -27,7 +27,7 @@ describe('finding blocks without an index', () => {
     );
   });
 
-  for (const compression of ['none', 'zstd'] as const) {
+  for (const compression of ['none', 'lz4', 'zstd'] as const) {
     test(`goes on behind a damaged block, compression ${compression}`, () => {
       const fs = emptyFileSystem();
       writeTable(fs, numberedEntries(60, Buffer.from('compressible '.repeat(5))), { compression });

@@ -55,7 +55,7 @@ function walkAll(fs: MemoryFileSystem, metadata: TableMetadata): void {
   drain(iterator);
 }
 
-for (const compression of ['none', 'zstd'] as const) {
+for (const compression of ['none', 'lz4', 'zstd'] as const) {
   test(`any changed byte of a table is found, compression ${compression}`, () => {
     const fs = emptyFileSystem();
     const metadata = writeTable(fs, ENTRIES, { compression });

@@ -120,7 +120,7 @@ test('a seek between two blocks finds the first entry of the next', () => {
 });
 
 test('what was damaged is found when it is entered; what lies before it is still given', () => {
-  for (const compression of ['none', 'zstd'] as const) {
+  for (const compression of ['none', 'lz4', 'zstd'] as const) {
     const value = new Uint8Array(100).fill(3);
     const table = tableOf(numberedEntries(60, value), { compression, blockSizeBytes: 1024 });
     const bytes = table.fs.contents(FILE);

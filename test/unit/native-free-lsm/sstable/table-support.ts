@@ -161,7 +161,7 @@ export const arbitraryEntries: fc.Arbitrary<Entry[]> = fc
 export const arbitraryOptions: fc.Arbitrary<TableWriterOptions> = fc.record({
   blockSizeBytes: fc.constantFrom(64, 300, 4096),
   restartInterval: fc.integer({ min: 1, max: 20 }),
-  compression: fc.constantFrom('none', 'zstd'),
+  compression: fc.constantFrom('none', 'lz4', 'zstd'),
   zstdLevel: fc.constantFrom(1, 3),
   bloomBitsPerKey: fc.constantFrom(0, 1, 10, 20),
   hashSeed: fc.constant(HASH_SEED),

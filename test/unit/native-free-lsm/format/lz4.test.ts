@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { decompressLz4, Lz4Compressor, unpackedLz4Bytes } from '../../../../native-free-lsm/format/lz4.ts';
+import { seededRandom } from '../../../../src/clock.ts';
+
+/** With the bytes around what is written, which must not change. */
+const MARGIN = 9;
+
+function packed(block: Uint8Array, compressor = new Lz4Compressor()): Buffer {
+  const limit = block.length + Math.ceil(block.length / 255) + 16;
+  const target = new Uint8Array(MARGIN + limit + MARGIN).fill(0xee);
+  const end = compressor.compress(block, 0, block.length, target, MARGIN, MARGIN + limit);
+  assert.ok(end > MARGIN);
+  assert.ok(target.subarray(0, MARGIN).every((byte) => byte === 0xee));
+  assert.ok(target.subarray(end).every((byte) => byte === 0xee));
+  return Buffer.from(target.slice(MARGIN, end));
+}
+
+function unpacked(bytes: Uint8Array, lengthBytes: number): Buffer | undefined {
+  const target = new Uint8Array(new SharedArrayBuffer(MARGIN + lengthBytes + MARGIN)).fill(0xee);
+  const isWhole = decompressLz4(bytes, 0, bytes.length, target, MARGIN, MARGIN + lengthBytes);
+  assert.ok(target.subarray(0, MARGIN).every((byte) => byte === 0xee));
+  assert.ok(target.subarray(MARGIN + lengthBytes).every((byte) => byte === 0xee));
+  return isWhole ? Buffer.from(target.slice(MARGIN, MARGIN + lengthBytes)) : undefined;
+}
+
+/** Pieces that come again, near and far, and bytes that do not. */
+const arbitraryBlock: fc.Arbitrary<Uint8Array> = fc
+  .array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.tuple(fc.constantFrom('a', 'abc', 'abcdefgh', 'x'.repeat(30)), fc.nat(120)),
+      fc.record({ back: fc.integer({ min: 1, max: 3000 }), bytes: fc.nat(600) }),
+    ),
+    { maxLength: 40 },
+  )
+  .map((pieces) => {
+    let block = Buffer.alloc(0);
+    for (const piece of pieces) {
+      if (piece instanceof Uint8Array) block = Buffer.concat([block, piece]);
+      else if (Array.isArray(piece)) block = Buffer.concat([block, Buffer.from(piece[0].repeat(piece[1]))]);
+      else block = Buffer.concat([block, block.subarray(-piece.back).subarray(0, piece.bytes)]);
+    }
+    return new Uint8Array(block);
+  });
+
+describe('LZ4', () => {
+  test('what was compressed comes back, block after block', () => {
+    const compressor = new Lz4Compressor();
+    fc.assert(
+      fc.property(arbitraryBlock, (block) => {
+        const bytes = packed(block, compressor);
+        assert.deepEqual(unpacked(bytes, block.length), Buffer.from(block));
+        assert.equal(unpackedLz4Bytes(bytes, 0, bytes.length), block.length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('a match is found as far back as its distance can say, and no farther', () => {
+    const random = seededRandom(1);
+    const piece = Buffer.from(Array.from({ length: 64 }, () => random() * 256));
+    const sizeWith = (gap: number): number => packed(Buffer.concat([piece, Buffer.alloc(gap), piece])).length;
+    assert.ok(sizeWith(65_535 - 64) < sizeWith(65_536 - 64) - 40);
+    const far = Buffer.concat([piece, Buffer.alloc(70_000), piece]);
+    assert.deepEqual(unpacked(packed(far), far.length), far);
+  });
+
+  test('long literals, long matches and matches that go on into themselves come back', () => {
+    const random = seededRandom(2);
+    const noise = Buffer.from(Array.from({ length: 1000 }, () => random() * 256));
+    for (const length of [0, 1, 4, 12, 13, 14, 15, 16, 18, 19, 20, 269, 270, 271, 524, 525, 1000]) {
+      for (const block of [
+        noise.subarray(0, length),
+        Buffer.alloc(length, 'a'),
+        Buffer.alloc(length, 'abc'),
+        Buffer.concat([noise, noise.subarray(0, length), Buffer.alloc(13)]),
+      ])
+        assert.deepEqual(unpacked(packed(block), block.length), block, `${length}`);
+    }
+  });
+
+  test('the last five bytes are literals, and no match begins in the last twelve', () => {
+    for (let length = 0; length < 40; length++) {
+      const bytes = packed(Buffer.alloc(length, 'a'));
+      // One literal, one match, and the rest: other decoders rely on how much that is.
+      if (length < 13) assert.equal(bytes.length, length + 1);
+      else assert.equal(bytes.at(-6), 0x50, `${length}`);
+    }
+  });
+
+  test('what would not fit is not compressed, and nothing is written behind the limit', () => {
+    const block = Buffer.concat([Buffer.from('0123456789'.repeat(3)), Buffer.alloc(300, 'a')]);
+    const { length } = packed(block);
+    for (let limit = 0; limit <= length + 1; limit++) {
+      const target = new Uint8Array(length + 2).fill(0xee);
+      const end = new Lz4Compressor().compress(block, 0, block.length, target, 0, limit);
+      assert.equal(end, limit < length ? -1 : length);
+      assert.ok(target.subarray(limit).every((byte) => byte === 0xee));
+    }
+  });
+
+  test('a part of a larger buffer is compressed with nothing around it', () => {
+    const whole = Buffer.from('the same again, the same again, the same again, the same again');
+    const start = 17;
+    const target = new Uint8Array(100);
+    const end = new Lz4Compressor().compress(whole, start, whole.length, target, 0, 100);
+    assert.deepEqual(unpacked(target.subarray(0, end), whole.length - start), whole.subarray(start));
+  });
+
+  test('the bytes are those that the description of the format says', () => {
+    // Four literals, a match of 15 + 17 + 4 bytes at a distance of 4, and seven literals at the end.
+    const bytes = Buffer.from('4f616263640400117074686520656e64', 'hex');
+    const block = Buffer.from(`${'abcd'.repeat(10)}the end`);
+    assert.deepEqual(unpacked(bytes, block.length), block);
+    assert.equal(packed(block).toString('hex'), bytes.toString('hex'));
+  });
+
+  test('what is no LZ4 is refused, and never written beside its place', () => {
+    const block = Buffer.from('half of it is random, half of it is random, half of it is not. '.repeat(5));
+    const whole = packed(block);
+    for (let length = 0; length < whole.length; length++) {
+      const result = unpacked(whole.subarray(0, length), block.length);
+      assert.equal(result, undefined);
+    }
+    assert.equal(unpacked(whole, block.length - 1), undefined);
+    assert.equal(unpacked(whole, block.length + 1), undefined);
+    for (let at = 0; at < whole.length; at++) {
+      for (const flip of [1, 0x10, 0x80, 0xff]) {
+        const damaged = Buffer.from(whole);
+        damaged[at] ^= flip;
+        // A literal may be another one; everything else is in its place or refused.
+        unpacked(damaged, block.length);
+        unpackedLz4Bytes(damaged, 0, damaged.length);
+      }
+    }
+    // A match before the beginning, and one of no distance.
+    assert.equal(unpacked(Buffer.from('1061020050616161616161', 'hex'), 11), undefined);
+    assert.equal(unpacked(Buffer.from('1061000050616161616161', 'hex'), 11), undefined);
+    assert.deepEqual(
+      unpacked(Buffer.from('1061010050616161616161', 'hex').subarray(0, -1), 10),
+      Buffer.from('aaaaaaaaaa'),
+    );
+  });
+
+  test('anything at all is read or refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(200), (bytes, length) => {
+        const size = unpackedLz4Bytes(bytes, 0, bytes.length);
+        if (unpacked(bytes, length) !== undefined) assert.equal(size, length);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
