@@ -97,6 +97,18 @@ export class BlockCache {
     return slotStart(slot) + this.#words[lengthWord(slot)];
   }
 
+  /** Where the block of a slot that was just found lies in the ring: see `holds`. */
+  positionOf(slot: number): number {
+    const offset = offsetOf(slot);
+    const behind = (this.#head - offset) % this.#capacity;
+    return this.#head - (behind === 0 ? this.#capacity : behind);
+  }
+
+  /** Whether the block that was at a position is still there, unchanged. A copy of it has a position of its own. */
+  holds(position: number): boolean {
+    return position >= this.#hand;
+  }
+
   /**
    * Reserves a region for a block that a thread is about to read; fill it completely, then call `publish` or `cancel`.
    * Returns -1 when the block is there or being filled already, when it is too large, or when there is no room now.
@@ -258,4 +270,8 @@ export class BlockCache {
  */
 function slotAt(offset: number): number {
   return offset / REGION_UNIT_BYTES + 2;
+}
+
+function offsetOf(slot: number): number {
+  return (slot - 2) * REGION_UNIT_BYTES;
 }

@@ -57,6 +57,9 @@ export class TableSet {
   }
 }
 
+/** In place of the id of a table. */
+export const NO_TABLE = -1;
+
 /**
  * Walks the blocks that may hold a key, newest table first, by Bloom filter, key range and index. Each thread has one
  * and uses it for every lookup. After `next()` returned true, `reader` and `ordinal` name the block, and `level` and
@@ -69,6 +72,8 @@ export class TableLookup {
   index = 0;
   /** The hash of the key. */
   hash = 0;
+  /** Whether `next` has come to the table that is known to have the key: then it names no block. */
+  isKnown = false;
   readonly #seed: HashSeed;
   #set!: TableSet;
   #key: Uint8Array = new Uint8Array(0);
@@ -78,19 +83,30 @@ export class TableLookup {
   #nextIndex = 0;
   /** Tables whose newest record is older than this are skipped. */
   #minTimestamp = 0;
+  #knownTable = NO_TABLE;
 
   /** @param seed of the hashes that `begin` takes */
   constructor(seed: HashSeed) {
     this.#seed = seed;
   }
 
-  begin(set: TableSet, key: Uint8Array, start: number, end: number, hash: number, minTimestamp = 0): void {
+  /** @param knownTable the id of a table that has the key, if there is one of which that is known */
+  begin(
+    set: TableSet,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    hash: number,
+    minTimestamp = 0,
+    knownTable = NO_TABLE,
+  ): void {
     this.#set = set;
     this.#key = key;
     this.#start = start;
     this.#end = end;
     this.hash = hash;
     this.#minTimestamp = minTimestamp;
+    this.#knownTable = knownTable;
     this.#nextLevel = 0;
     this.#nextIndex = 0;
   }
@@ -145,8 +161,10 @@ export class TableLookup {
    * @param endsBehind the table is known to end at or above the key
    */
   #mayHold(reader: TableReader, endsBehind: boolean): boolean {
-    const { largestKey, largestTimestamp, smallestKey } = reader.metadata;
+    const { id, largestKey, largestTimestamp, smallestKey } = reader.metadata;
     if (largestTimestamp < this.#minTimestamp) return false;
+    this.isKnown = id === this.#knownTable;
+    if (this.isKnown) return true;
     if (!reader.mayContain(this.#hashFor(reader))) return false;
     if (compareBytes(this.#key, this.#start, this.#end, smallestKey, 0, smallestKey.length) < 0) return false;
     if (!endsBehind && compareBytes(this.#key, this.#start, this.#end, largestKey, 0, largestKey.length) > 0)

@@ -1,9 +1,10 @@
 import type { BlockCache } from '../cache/block-cache.ts';
+import type { KeyCache } from '../cache/key-cache.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { isVisible, recordTimestamp, recordValueStart } from '../format/record.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
-import { TableLookup, type TableSet } from '../sstable/table-set.ts';
+import { NO_TABLE, TableLookup, type TableSet } from '../sstable/table-set.ts';
 import type { Arenas } from './arenas.ts';
 import type { SnapshotPoint } from './store-snapshot.ts';
 
@@ -34,12 +35,14 @@ export class MemorySearch {
   cover = 0;
   readonly #arenas: Arenas;
   readonly #cache: BlockCache;
+  readonly #keys: KeyCache;
   readonly #hashSeed: HashSeed;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
 
-  constructor(arenas: Arenas, cache: BlockCache, hashSeed: HashSeed) {
+  constructor(arenas: Arenas, cache: BlockCache, keys: KeyCache, hashSeed: HashSeed) {
     this.#arenas = arenas;
     this.#cache = cache;
+    this.#keys = keys;
     this.#hashSeed = hashSeed;
     this.lookup = new TableLookup(hashSeed);
   }
@@ -67,13 +70,24 @@ export class MemorySearch {
     const hit = this.#hit;
     const cover = Math.max(this.cover, tables.coverOf(key, 0, key.length));
     this.cover = cover;
-    lookup.begin(tables, key, 0, key.length, hash, cover);
+    const keys = this.#keys;
+    const isKnown = keys.find(hash, key);
+    if (isKnown && tables.quarantine.length === 0 && keys.isFirst(tables.id))
+      return this.#found(cache.bytes, keys.recordStart, keys.recordEnd);
+    lookup.begin(tables, key, 0, key.length, hash, cover, isKnown ? keys.tableId : NO_TABLE);
     if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length, cover)) return Reach.quarantine;
     while (lookup.next()) {
-      const slot = cache.find(lookup.reader.metadata.id, lookup.ordinal);
+      if (lookup.isKnown) {
+        keys.confirm(tables.id);
+        return this.#found(cache.bytes, keys.recordStart, keys.recordEnd);
+      }
+      const tableId = lookup.reader.metadata.id;
+      const slot = cache.find(tableId, lookup.ordinal);
       if (slot === -1) return Reach.missingBlock;
-      if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit))
+      if (searchBlock(cache.bytes, cache.dataStart(slot), cache.dataEnd(slot), key, 0, key.length, hit)) {
+        keys.add(tables.id, tableId, hash, key, slot, hit.recordStart, hit.recordEnd);
         return this.#found(cache.bytes, hit.recordStart, hit.recordEnd);
+      }
     }
     return Reach.absent;
   }

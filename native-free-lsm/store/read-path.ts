@@ -1,4 +1,5 @@
 import type { BlockCache } from '../cache/block-cache.ts';
+import type { KeyCache } from '../cache/key-cache.ts';
 import { CallTable } from '../call-table.ts';
 import { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
@@ -80,6 +81,7 @@ export class ReadPath {
     arenas: Arenas,
     superVersions: SuperVersions,
     cache: BlockCache,
+    keys: KeyCache,
     channels: readonly ReaderChannel[],
     blocking: BlockingReads,
     starting: StartingReads,
@@ -94,7 +96,7 @@ export class ReadPath {
     this.#channels = channels;
     this.#blocking = blocking;
     this.#starting = starting;
-    this.#search = new MemorySearch(arenas, cache, hashSeed);
+    this.#search = new MemorySearch(arenas, cache, keys, hashSeed);
     this.#pages = new MemoryPages(arenas, cache);
     this.#waiting = new WaitingReads(maxWaitingBytes);
     this.#maxPageBytes = maxPageBytes;

@@ -1,4 +1,5 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
+import { keyCacheBytes } from '../cache/key-cache.ts';
 import { FolderFollower, type FollowedManifest } from '../follower/folder-follower.ts';
 import { MemtableChain } from '../follower/memtable-chain.ts';
 import { OpenTables } from '../follower/open-tables.ts';
@@ -96,7 +97,9 @@ function connect(
   const control = createControl();
   const words = new Int32Array(control);
   const epochs = new EpochDomain();
-  const cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES), hashSeed);
+  const cacheBytes = Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES);
+  const blockBytes = Math.max(cacheBytes - keyCacheBytes(cacheBytes), LEAST_CACHE_BYTES);
+  const cacheMemory = createBlockCacheMemory(blockBytes, hashSeed);
   const cache = new BlockCache(cacheMemory, epochs);
   const arenas = new Arenas(control, 0, 0, hashSeed);
   chain.publish();

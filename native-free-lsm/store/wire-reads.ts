@@ -1,4 +1,5 @@
 import type { BlockCache } from '../cache/block-cache.ts';
+import { KeyCache, keyCacheBytes } from '../cache/key-cache.ts';
 import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { EngineOptions } from '../options.ts';
@@ -57,6 +58,7 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
     arenas,
     superVersions,
     cache,
+    new KeyCache(cache, keyCacheBytes(options.blockCacheBytes)),
     readers.channels,
     blocking,
     starting,

@@ -1,4 +1,5 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
+import { keyCacheBytes } from '../cache/key-cache.ts';
 import { LsmError } from '../errors.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
@@ -96,7 +97,9 @@ function connect(
   const epochs = new EpochDomain();
   const conditions = new EngineConditions(clock);
 
-  const cacheMemory = createBlockCacheMemory(Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES), hashSeed);
+  const cacheBytes = Math.max(options.blockCacheBytes, LEAST_CACHE_BYTES);
+  const blockBytes = Math.max(cacheBytes - keyCacheBytes(cacheBytes), LEAST_CACHE_BYTES);
+  const cacheMemory = createBlockCacheMemory(blockBytes, hashSeed);
   const cache = new BlockCache(cacheMemory, epochs);
   const arenas = new Arenas(control, options.memtableBytes, options.maxSealedMemtables + 3, hashSeed);
   for (const { generation, memory } of state.memtables) arenas.adopt(generation, memory);

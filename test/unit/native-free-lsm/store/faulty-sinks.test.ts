@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BlockCache, createBlockCacheMemory } from '../../../../native-free-lsm/cache/block-cache.ts';
+import { KeyCache, keyCacheBytes } from '../../../../native-free-lsm/cache/key-cache.ts';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
 import { frameTag } from '../../../../native-free-lsm/format/frame.ts';
 import type { RecordStore } from '../../../../native-free-lsm/index.ts';
@@ -188,6 +189,7 @@ async function withoutThreads() {
     arenas,
     superVersions,
     cache,
+    new KeyCache(cache, keyCacheBytes(4096)),
     channels,
     blocking,
     starting,
