@@ -97,7 +97,7 @@ export class MemtableChain {
   publish(): void {
     if (this.#memtables.length === 0) this.#begin(this.#options.memtableBytes);
     for (const { memtable } of this.#memtables) {
-      if (!this.#isShown) memtable.linkAll();
+      if (!this.#isShown) memtable.linkNew();
       memtable.publish();
     }
     this.#isShown = true;

@@ -39,7 +39,7 @@ export function fillMemtable<Result>(
       isFull = status === InsertStatus.full;
     });
     if (!isFull) {
-      memtable.linkAll();
+      memtable.linkNew();
       memtable.publish();
       return { memory, memtable, result };
     }

@@ -12,7 +12,7 @@
  *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest, and what a
  *    range tombstone hides.
  *  - A link to a node or entry is stored only after all of it was written.
- *  - The skip list has every key that the hash index has, except between `insertUnlinked` and `linkAll`.
+ *  - The skip list has every key that the hash index has, except between `insertUnlinked` and `linkNew`.
  *  - Limits are boundaries between allocations; a key node lies directly before its first entry, so a node
  *    below a limit has an entry below it.
  *
@@ -82,8 +82,11 @@ export class Memtable {
   readonly #doubles: Float64Array;
   readonly #slotMask: number;
   readonly #seed: HashSeed;
-  /** Of the writer alone. */
+  /** Of the writer alone, as are the next two. */
   readonly #position: InsertPosition;
+  /** Where the first allocation is that may be of a key without links; 0: all keys are linked. */
+  #unlinkedFrom = 0;
+  #entriesLinked = 0;
   readonly #ranges: MemtableRanges;
 
   /** @param arena from `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; call `reset` before its first use */
@@ -115,7 +118,8 @@ export class Memtable {
     // A fresh arena is zero already; writing its index would only make it resident.
     if (words[Word.used] !== 0) words.fill(0, INDEX_WORD, start >>> 2);
     for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
-    this.#position.forget();
+    this.#position.reset();
+    this.#unlinkedFrom = 0;
     words[Word.used] = start;
     words[Word.height] = 1;
     words[Word.random] = (Math.imul(generation, 0x9e3779b9) ^ this.#seed.low) | 1;
@@ -157,7 +161,7 @@ export class Memtable {
   }
 
   /**
-   * Writer. As `insert`, but the key may be missing in the skip list until `linkAll`, which must be called before
+   * Writer. As `insert`, but the key may be missing in the skip list until `linkNew`, which must be called before
    * `publish`. For many puts at once: to sort their keys then takes less time than to search the place of each.
    */
   insertUnlinked(
@@ -171,10 +175,13 @@ export class Memtable {
     return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, false);
   }
 
-  /** Writer. Links all keys of a memtable that nobody reads yet. */
-  linkAll(): void {
-    linkNodes(this.#words, this.bytes);
-    this.#position.forget();
+  /** Writer. Links the keys that were put by `insertUnlinked`. */
+  linkNew(): void {
+    const from = this.#unlinkedFrom;
+    if (from === 0) return;
+    this.#unlinkedFrom = 0;
+    const most = this.#words[Word.entries] - this.#entriesLinked;
+    linkNodes(this.#words, this.bytes, from, most, this.#position);
   }
 
   #insert(
@@ -443,7 +450,12 @@ export class Memtable {
     this.#writeEntry(entry, 0, recordBytes, recordStart, recordEnd);
     // A reader that sees the old height starts lower and only takes more steps.
     if (height > words[Word.height]) words[Word.height] = height;
-    if (isLinked) this.#position.link(node, height, keyBytes, keyStart, keyEnd);
+    // Behind one that is not linked none is: `linkNew` links all from there on.
+    if (isLinked && this.#unlinkedFrom === 0) this.#position.link(node, height);
+    else if (this.#unlinkedFrom === 0) {
+      this.#unlinkedFrom = start - ALLOCATION_HEADER_BYTES;
+      this.#entriesLinked = words[Word.entries];
+    }
     return node;
   }
 

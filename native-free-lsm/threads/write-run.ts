@@ -18,6 +18,7 @@ export function enterFrame(cursor: OperationCursor, bytes: Uint8Array, frame: nu
 export class RunContent {
   /** How many bytes of a memtable it needs at most. */
   entryBytes = 0;
+  puts = 0;
   /** The smallest timestamp of its puts; infinite: it has none. */
   smallestTimestamp = Number.POSITIVE_INFINITY;
   /** Whether it has writes that depend on what their keys have. */
@@ -27,6 +28,7 @@ export class RunContent {
 
   take({ bytes, runStart, runEnd }: RingConsumer): void {
     let entryBytes = 0;
+    let puts = 0;
     let smallestTimestamp = Number.POSITIVE_INFINITY;
     this.hasConditions = false;
     this.hasRanges = false;
@@ -40,6 +42,7 @@ export class RunContent {
           this.hasRanges = true;
           entryBytes += Memtable.rangeBytes(keyBytes, recordBytes);
         } else {
+          puts++;
           entryBytes += Memtable.entryBytes(keyBytes, recordBytes);
           const timestamp = recordTimestamp(bytes, cursor.recordStart);
           if (timestamp < smallestTimestamp) smallestTimestamp = timestamp;
@@ -47,6 +50,7 @@ export class RunContent {
       }
     }
     this.entryBytes = entryBytes;
+    this.puts = puts;
     this.smallestTimestamp = smallestTimestamp;
   }
 }

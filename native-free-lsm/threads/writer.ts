@@ -33,6 +33,8 @@ import { WriterNews } from './writer-news.ts';
 const MAX_RUN_BYTES = 1024 * 1024;
 /** The share of a memtable that one append may fill: tiny puts take four times as much room there as in a ring. */
 const MAX_RUN_SHARE = 1 / 8;
+/** From so many puts of a run on it takes less time to sort their keys than to search the place of each. */
+const MANY_PUTS = 256;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
 const MEMORY_SHORT = new LsmError(
@@ -400,6 +402,7 @@ export class WriterRole {
   #insertRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const memtable = this.#memtable;
+    const areMany = this.#content.puts >= MANY_PUTS;
     const answer = this.#beginAnswers();
     for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
       const cursor = enterFrame(this.#cursor, bytes, at);
@@ -410,7 +413,9 @@ export class WriterRole {
         const { keyStart, keyEnd, recordStart, recordEnd } = cursor;
         const status = cursor.isRange
           ? memtable.insertRange(bytes, keyStart, keyEnd, recordStart, cursor.rangeEndStart, recordEnd)
-          : memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
+          : areMany
+            ? memtable.insertUnlinked(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd)
+            : memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
         // #makeRoom saw to it that the worst case fits. Any answer given now would be wrong.
         if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
         if (status === InsertStatus.applied) code = WriteCode.applied;
@@ -424,6 +429,7 @@ export class WriterRole {
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
+    memtable.linkNew();
     // The run becomes visible only now: the log has it, and all puts of a batch appear together.
     memtable.publish();
   }

@@ -27,7 +27,7 @@ function linkAll(memtable: Memtable, entries: readonly Entry[]): number {
     const status = memtable.insertUnlinked(key, 0, key.length, record, 0, record.length);
     if (status === InsertStatus.applied) applied++;
   }
-  memtable.linkAll();
+  memtable.linkNew();
   memtable.publish();
   return applied;
 }

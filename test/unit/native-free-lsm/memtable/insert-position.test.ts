@@ -100,12 +100,32 @@ test('the place of the last key is forgotten with its memtable', () => {
   checkOrder(table, inserted);
 });
 
-test('the place of the last key is forgotten when all keys are linked anew', () => {
+test('keys that are linked together come in between those that are there, in any order', () => {
+  const random = seededRandom(11);
+  for (let round = 0; round < 20; round++) {
+    const table = newTable();
+    const inserted = new Set<string>();
+    for (let group = 0; group < 12; group++) {
+      const size = Math.floor(random() * 60);
+      const first = Math.floor(random() * 900);
+      const isAscending = random() < 0.3;
+      for (let i = 0; i < size; i++) {
+        const key = keyOf(isAscending ? first + i : Math.floor(random() * 900));
+        insert(table.memtable, key, group % 3 === 0);
+        inserted.add(key);
+      }
+      table.memtable.linkNew();
+      checkOrder(table, inserted);
+    }
+  }
+});
+
+test('a key that is put behind one without links is linked with it', () => {
   const table = newTable();
-  insert(table.memtable, keyOf(10));
-  // They lie between that one and what comes next.
-  for (const number of [12, 11, 9, 14]) insert(table.memtable, keyOf(number), false);
-  table.memtable.linkAll();
-  for (const number of [13, 15]) insert(table.memtable, keyOf(number));
-  checkOrder(table, new Set([9, 10, 11, 12, 13, 14, 15].map(keyOf)));
+  for (const number of [10, 30]) insert(table.memtable, keyOf(number));
+  insert(table.memtable, keyOf(20), false);
+  for (const number of [15, 25]) insert(table.memtable, keyOf(number));
+  table.memtable.linkNew();
+  insert(table.memtable, keyOf(26));
+  checkOrder(table, new Set([10, 15, 20, 25, 26, 30].map(keyOf)));
 });

@@ -24,7 +24,7 @@ function linked(keys: readonly Uint8Array[], arenaBytes = 1 << 20): Memtable {
     const status = memtable.insertUnlinked(key, 0, key.length, RECORD, 0, RECORD.length);
     assert.notEqual(status, InsertStatus.full);
   }
-  memtable.linkAll();
+  memtable.linkNew();
   memtable.publish();
   return memtable;
 }

@@ -119,7 +119,7 @@ test('a walk by arrival passes over them, wherever they are, and all keys can be
     memtable.insertUnlinked(Buffer.from(key), 0, 1, record, 0, record.length);
     clear(memtable, 'y', 'z', 20 + i);
   }
-  memtable.linkAll();
+  memtable.linkNew();
   memtable.publish();
   const arrivals = memtable.arrivals();
   const keys: string[] = [];
