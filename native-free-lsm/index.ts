@@ -110,7 +110,8 @@ export function loadOfflineTools(): Promise<typeof import('./offline/index.ts')>
 /**
  * Finds the damage in a directory that no engine has open, reading every byte, and says what a repair would do and
  * drop; does it with `apply`. Every file that is replaced is kept in `lost/`.
- * @throws LsmError LOCKED; UNSUPPORTED_FORMAT, IO_ERROR: nothing was repaired; NO_SPACE, POISONED: try again
+ * @throws LsmError NOT_FOUND, FOREIGN_DIRECTORY: there is no engine, and nothing was touched; LOCKED;
+ *   UNSUPPORTED_FORMAT, IO_ERROR: nothing was repaired; NO_SPACE, POISONED: try again
  */
 export async function repair(directory: string, options: RepairOptions = {}): Promise<RepairPlan> {
   const { repairFolder } = await import('./offline/repair.ts');

@@ -50,6 +50,30 @@ export function isEngineFolder({
 }
 
 /**
+ * Refuses a directory in which no engine was ever, as one is named by mistake: nothing of it could be repaired.
+ * @throws LsmError NOT_FOUND, FOREIGN_DIRECTORY; IO_ERROR: it cannot be listed
+ */
+export function refuseOthers(fs: FileSystem, directory: string): void {
+  const contents = folderContents(fs, directory);
+  if (isEngineFolder(contents) || contents.hasCheckpointMark) return;
+  if (!fs.existsSync(directory))
+    throw new LsmError(
+      'NOT_FOUND',
+      `there is no directory ${directory}: name one that an engine has written`,
+    );
+  const [other] = contents.foreign;
+  if (other === undefined)
+    throw new LsmError(
+      'NOT_FOUND',
+      `${directory} holds no file of an engine: name one that an engine has written`,
+    );
+  throw new LsmError(
+    'FOREIGN_DIRECTORY',
+    `${directory} is not an engine's folder (it holds ${other}): name one that an engine has written`,
+  );
+}
+
+/**
  * Keeps an engine out while the directory is read. A directory without a lock file was not opened since it was copied
  * here, and none is made, so that nothing is changed.
  * @throws LsmError LOCKED, IO_ERROR

@@ -48,7 +48,7 @@ import {
 import { Manifest } from '../version/manifest.ts';
 import { LEVELS, Version } from '../version/version.ts';
 import { disjointRows, overlapGroups } from './disjoint-runs.ts';
-import { lockForReading, pathOf } from './folder.ts';
+import { lockForReading, pathOf, refuseOthers } from './folder.ts';
 import { salvagedMemtable } from './layers.ts';
 import { planRepair, type RepairPlan } from './repair-plan.ts';
 import { SalvageIterator, type TableSalvage } from './salvage.ts';
@@ -84,6 +84,8 @@ export async function repairFolder(directory: string, given: RepairOptions): Pro
     pause,
   } = given;
   const options = completeOptions(given.engine ?? {});
+  // Before the lock, which would be a file in a folder of somebody else.
+  refuseOthers(fs, directory);
   using _lock = apply ? fs.lockSync(join(directory, LOCK_FILE_NAME)) : lockForReading(fs, directory);
   const planning = planRepair(fs, directory);
   for (;;) {

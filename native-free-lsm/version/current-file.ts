@@ -2,7 +2,13 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { corruption, LsmError } from '../errors.ts';
 import { type FileSystem, readFullySync } from '../fs/file-system.ts';
-import { CURRENT_FILE_NAME, manifestFileName, TEMPORARY_CURRENT_FILE_NAME } from './file-names.ts';
+import { FileMagic } from '../log/log-format.ts';
+import {
+  CURRENT_FILE_NAME,
+  manifestFileName,
+  parseFileName,
+  TEMPORARY_CURRENT_FILE_NAME,
+} from './file-names.ts';
 
 /**
  * CURRENT: one line of text, the name of the manifest in force and the crc32 of that name in eight hexadecimal digits,
@@ -13,20 +19,44 @@ function currentLine(number: number): Buffer {
   return Buffer.from(`${name} ${crc32(name).toString(16).padStart(8, '0')}\n`);
 }
 
-/** CURRENT as LevelDB has it, and RocksDB after it, whose other files have names like ours: nothing follows the name. */
+/**
+ * CURRENT as LevelDB has it, and RocksDB after it, whose other files have names like ours: nothing follows the name. Ours
+ * looks so when damage has taken its checksum.
+ */
 const OF_LEVELDB = /^MANIFEST-\d+\n$/;
 
 /**
- * Nothing of a folder of LevelDB must be taken for a damaged one of ours. One that cannot be read is for others to report.
+ * Nothing of a folder of LevelDB must be taken for a damaged one of ours, nor the other way round: a manifest that begins
+ * as ours do tells them apart. One that cannot be read is for others to report.
  * @throws LsmError FOREIGN_DIRECTORY
  */
 export function refuseLevelDb(fs: FileSystem, directory: string): void {
-  if (!OF_LEVELDB.test(textOfCurrent(fs, directory))) return;
+  if (!OF_LEVELDB.test(textOfCurrent(fs, directory)) || hasOwnManifest(fs, directory)) return;
   throw new LsmError(
     'FOREIGN_DIRECTORY',
     `${directory} is a folder of LevelDB or RocksDB, and not an engine's: name another one`,
     { file: join(directory, CURRENT_FILE_NAME) },
   );
+}
+
+function hasOwnManifest(fs: FileSystem, directory: string): boolean {
+  const names = fs.listSync(directory).filter((name) => parseFileName(name)?.kind === 'manifest');
+  return names.some((name) => beginsAsOurs(fs, join(directory, name)));
+}
+
+function beginsAsOurs(fs: FileSystem, path: string): boolean {
+  const beginning = Buffer.alloc(4);
+  try {
+    const fd = fs.openReadSync(path);
+    try {
+      const isWhole = readFullySync(fs, fd, beginning, 0, beginning.length, 0);
+      return isWhole && beginning.readUInt32LE(0) === FileMagic.manifest;
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    return false;
+  }
 }
 
 function textOfCurrent(fs: FileSystem, directory: string): string {

@@ -200,6 +200,17 @@ describe('repair', () => {
     }
   });
 
+  test('takes a CURRENT that has lost its checksum for damage, and not for one of LevelDB', async () => {
+    const { plan, read } = await repaired(
+      with_({ CURRENT: (bytes) => Buffer.concat([bytes.subarray(0, 15), Buffer.from('\n')]) }),
+    );
+    assert.deepEqual(
+      plan.damages.map(({ code, file }) => [code, file]),
+      [['CORRUPTION', `${DIRECTORY}/CURRENT`]],
+    );
+    assert.deepEqual(differing(read, folder.contents), []);
+  });
+
   test('makes a manifest of the tables and logs that are there', async () => {
     for (const change of [flipped(70), flipped(250), flipped(0), undefined]) {
       const { plan, read } = await repaired(with_({ [named('manifest')]: change }));
@@ -351,3 +362,25 @@ describe('repair', () => {
 function isLog(name: string): boolean {
   return parseFileName(name)?.kind === 'log';
 }
+
+test('a directory in which no engine was ever is refused and left as it is, with or without apply', async () => {
+  const files = (names: readonly string[]): MemoryFileSystem =>
+    placeFiles(new Map(names.map((name) => [name, Buffer.from('text')])));
+  for (const apply of [false, true]) {
+    const others = files(['letter.txt']);
+    await assert.rejects(repairFolder(DIRECTORY, { fs: others, apply }), {
+      code: 'FOREIGN_DIRECTORY',
+      message: /it holds letter\.txt/,
+    });
+    assert.deepEqual(others.listSync(DIRECTORY), ['letter.txt'], 'not even a lock is made');
+    const empty = files([]);
+    await assert.rejects(repairFolder(DIRECTORY, { fs: empty, apply }), { code: 'NOT_FOUND' });
+    assert.deepEqual(empty.listSync(DIRECTORY), []);
+    const nowhere = `${DIRECTORY}/nowhere`;
+    await assert.rejects(repairFolder(nowhere, { fs: empty, apply }), {
+      code: 'NOT_FOUND',
+      message: /there is no directory/,
+    });
+    assert.equal(empty.existsSync(nowhere), false);
+  }
+});
