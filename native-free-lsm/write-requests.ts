@@ -120,7 +120,8 @@ function operationFault(name: string, operation: unknown): LsmError | undefined 
   return bytesFault(`${name}.value`, value) ?? ttlFault(`${name}.ttlMs`, ttlMs);
 }
 
-function ttlFault(name: string, given: unknown): LsmError | undefined {
+/** How long a value is to live, in ms. */
+export function ttlFault(name: string, given: unknown): LsmError | undefined {
   if (given === undefined) return undefined;
   const fault = wholeNumberFault(name, given, 1);
   if (fault !== undefined || (given as number) <= MAX_TTL_MS) return fault;

@@ -6,6 +6,7 @@ import {
   type AbstractOpenOptions,
   type Transcoder,
 } from 'abstract-level';
+import { refuse } from '../arguments.ts';
 import { Engine } from '../engine.ts';
 import { EngineReader } from '../engine-reader.ts';
 import { LsmError } from '../errors.ts';
@@ -15,7 +16,7 @@ import type { Environment } from '../store/environment.ts';
 import type { ReadableStore } from '../store/readable-store.ts';
 import type { ReaderOptions } from '../store/reader-options.ts';
 import { CURRENT_FILE_NAME } from '../version/file-names.ts';
-import type { BatchOperation, PutOptions } from '../write-requests.ts';
+import { type BatchOperation, type PutOptions, ttlFault } from '../write-requests.ts';
 import { existsError, invalidKeyError, levelError, missingError, notOpenError } from './level-error.ts';
 import { boundsOf, LevelScan, type LevelScanOptions } from './level-scan.ts';
 import { LevelSnapshot } from './level-snapshot.ts';
@@ -238,11 +239,13 @@ export class NativeFreeLevel<K = string, V = string> extends AbstractLevel<Buffe
     operations: readonly LevelOperation[],
     { sync = false, ttl: common }: LevelWriteOptions,
   ): Promise<void> {
-    const writes = operations.map(
-      ({ type, key, value, ttl = common }): BatchOperation =>
-        type === 'put' ? { type, key, value, ...livesFor(ttl) } : { type: 'delete', key },
-    );
-    return inLevelTerms(() => this.engine.write(writes, { sync }));
+    return inLevelTerms(() => {
+      const writes = operations.map(
+        ({ type, key, value, ttl = common }): BatchOperation =>
+          type === 'put' ? { type, key, value, ...livesFor(ttl) } : { type: 'delete', key },
+      );
+      return this.engine.write(writes, { sync });
+    });
   }
 
   /** Deletes the range by one record, unless not all that it holds now is meant: then the keys that are, some at a time. */
@@ -299,9 +302,14 @@ function notWritable(location: string): LsmError {
   return new LsmError('NOT_WRITABLE', `${location} was opened with readOnly: write where it is open without`);
 }
 
-/** 0 counts as none, as with level-ttl. */
+/**
+ * 0 counts as none, as with level-ttl.
+ * @throws LsmError INVALID_ARGUMENT under the name that the caller of this database knows
+ */
 function livesFor(ttl: number | undefined): Pick<PutOptions, 'ttlMs'> | undefined {
-  return ttl === undefined || ttl === 0 ? undefined : { ttlMs: ttl };
+  if (ttl === undefined || ttl === 0) return undefined;
+  refuse(ttlFault('ttl', ttl));
+  return { ttlMs: ttl };
 }
 
 function heldBy({ snapshot }: ReadOptions): Snapshot | undefined {

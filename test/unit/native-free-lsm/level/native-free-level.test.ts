@@ -216,3 +216,15 @@ test('a database that is read beside its writer, in the same words', async () =>
   await both.put('d', '4');
   await both.close();
 });
+
+test('a time to live that is none is refused by the name that callers know it by', async () => {
+  await using level = inMemory(new MemoryFileSystem());
+  const refused = {
+    code: 'LEVEL_INVALID_ARGUMENT',
+    message: /^ttl must be a whole number of at least 1, not/,
+  };
+  await assert.rejects(level.put('a', '1', { ttl: -5 }), refused);
+  await assert.rejects(level.batch([{ type: 'put', key: 'a', value: '1', ttl: 0.5 }]), refused);
+  await assert.rejects(level.batch().put('a', '1', { ttl: -1 }).write(), refused);
+  assert.equal(await level.get('a'), undefined);
+});
