@@ -147,6 +147,9 @@ export class PoolExecutor implements Executor {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([this.#roles.destroy(), this.#background?.destroy()]);
+    // V8 keeps a wait that nothing ends, and with it all that its promise leads to: the memory of the whole engine. The
+    // value stays as it is, as nobody is left who would compare it.
+    Atomics.notify(this.#words, ControlWord.doorbell);
   }
 
   /** @param writes what these threads write */

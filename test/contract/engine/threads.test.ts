@@ -8,6 +8,7 @@ import {
   type Engine,
   type LsmError,
   open,
+  openReadOnly,
   RecordStore,
   WriteStatus,
 } from '../../../native-free-lsm/index.ts';
@@ -17,6 +18,7 @@ import { PoolExecutor } from '../../../native-free-lsm/threads/pool.ts';
 import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { seededRandom, systemClock } from '../../../src/clock.ts';
 import { readRecord, record, writeRecordTo } from '../../support/engine-calls.ts';
+import { collectGarbage } from '../../support/garbage.ts';
 import { until } from '../../support/until.ts';
 
 const MIB = 1024 * 1024;
@@ -152,6 +154,24 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     assert.equal(tableReadsByThread.main, main);
     assert.ok(tableReadsByThread['reader-1'] > 0);
     await again.close();
+  });
+
+  test('the memory of an engine that is closed is given back, as is that of a reader beside it', async () => {
+    const opened = async (isKept: boolean): Promise<void> => {
+      const path = directory();
+      const engine = await open(path, { durability: 'none' });
+      await engine.put(key(1), Buffer.from('value'));
+      await engine.flush();
+      const reader = await openReadOnly(path);
+      assert.equal(String(await reader.get(key(1))), 'value');
+      // What is shared with threads is never smaller than the two memtables and the cache of these defaults.
+      if (isKept) assert.ok((await collectGarbage()) - before > 24 * MIB);
+      await reader.close();
+      await engine.close();
+    };
+    const before = await collectGarbage();
+    for (let i = 0; i < 3; i++) await opened(i === 0);
+    assert.ok((await collectGarbage()) - before < 8 * MIB);
   });
 
   test('a second opener is refused by name, and let in when the first is gone', async () => {
