@@ -37,7 +37,7 @@ export interface RangeOptions extends KeyBounds {
   readonly limit?: number;
   /** False: keys alone are read, and the value of each entry is empty. */
   readonly values?: boolean;
-  /** Left out: each page shows the newest state when it is read. */
+  /** Left out: each page shows the newest state when it is read, of a long scan one page ahead of what is given. */
   readonly snapshot?: StoreSnapshot;
   readonly signal?: AbortSignal;
 }
@@ -63,6 +63,8 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   /** What has not been read yet; null: everything has. */
   #rest: ScanRange | null;
   #page: Page | null = null;
+  /** The page behind `#page`, which a reader makes while that one is gone through. */
+  #ahead: Promise<Page> | null = null;
   /** How many entries may still be given. */
   #left: number;
   #pageEntries = FIRST_PAGE_ENTRIES;
@@ -121,6 +123,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#isClosed = true;
     this.#page = null;
+    this.#ahead = null;
     return Promise.resolve(END);
   }
 
@@ -164,6 +167,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
 
   #seek(key: Uint8Array): void {
     this.#page = null;
+    this.#ahead = null;
     this.#rest = this.#reverse ? rangeUpTo(this.#range, key) : rangeFrom(this.#range, key);
   }
 
@@ -184,7 +188,8 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
       if (this.#page !== null) this.#take(this.#page, entries, count);
       if (entries.length === count || this.#isClosed || this.#left === 0 || this.#rest === null) return null;
       const wanted = Math.max(this.#pageEntries, count - entries.length);
-      const page = this.#ask(this.#rest, Math.min(wanted, MAX_PAGE_ENTRIES));
+      const page = this.#ahead ?? this.#ask(this.#rest, Math.min(wanted, MAX_PAGE_ENTRIES));
+      this.#ahead = null;
       // Who may abort the call does so after he has made it.
       if (!(page instanceof Page) || this.#signal !== undefined) return page;
       this.#accept(page);
@@ -236,6 +241,17 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     if (resumeAt === null) this.#rest = null;
     else this.#rest = this.#reverse ? rangeUpTo(range, resumeAt) : rangeFrom(range, resumeAt);
     this.#page = page;
+    this.#askAhead();
+  }
+
+  /** A scan that has come as far as to its largest pages, and has no end in sight, will need the next one too. */
+  #askAhead(): void {
+    if (this.#rest === null || this.#pageEntries < MAX_PAGE_ENTRIES || this.#left <= MAX_PAGE_ENTRIES) return;
+    const page = this.#ask(this.#rest, MAX_PAGE_ENTRIES);
+    if (page instanceof Page) return;
+    this.#ahead = page;
+    // Perhaps nobody will ask for it.
+    page.catch(() => undefined);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { BlockCacheReader } from '../cache/block-cache-reader.ts';
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import type { FileSystem } from '../fs/file-system.ts';
@@ -8,6 +9,7 @@ import { BLOCK_TRAILER_BYTES, unpackBlock } from './block-codec.ts';
 import type { BlockSource } from './block-source.ts';
 import { BlockWindow } from './block-window.ts';
 import { BloomFilter } from './bloom-filter.ts';
+import { CachedWindow } from './cached-window.ts';
 import type { DescriptorCache } from './descriptor-cache.ts';
 import { readExactly } from './read-exactly.ts';
 import { ReverseTableIterator } from './reverse-table-iterator.ts';
@@ -107,6 +109,7 @@ export class TableReader {
   /**
    * Like `iterator`, through a file that the cache keeps open. For a table that cannot be read, the cursor fails when
    * it is used.
+   * @param cache where blocks are looked for first; null: nowhere
    */
   cursor(
     fs: FileSystem,
@@ -115,12 +118,14 @@ export class TableReader {
     bound: KeyBound,
     isReverse: boolean,
     memory: WindowSource = OWN_WINDOWS,
+    cache: BlockCacheReader | null = null,
   ): TableCursor {
     if (this.handle.fault !== null) return new UnreadableIterator(this.handle, bound, isReverse);
     const { path } = this.handle;
     const fd = descriptors.get(this.handle);
     const window = new BlockWindow(fs, fd, path, this.#index, readaheadBytes, isReverse, memory);
-    return this.walk(window, isReverse);
+    if (cache === null) return this.walk(window, isReverse);
+    return this.walk(new CachedWindow(cache, this.metadata.id, path, this.#index, window), isReverse);
   }
 
   /** A cursor in key order that passes over blocks that cannot be read: one at a time is read, so that no other suffers. */

@@ -40,7 +40,7 @@ export class MemoryPages {
   readonly #cache: BlockCache;
   readonly #bound = new KeyBound();
   readonly #page = new PageBuilder();
-  readonly #missed = new MissedBlocks();
+  readonly #missed: MissedBlocks;
   /** The walks of each set of tables: one in each direction at most. */
   readonly #walks = new WeakMap<TableSet, MemoryWalk[]>();
   /** Where pages are made before it is known how large they are. */
@@ -51,6 +51,7 @@ export class MemoryPages {
   constructor(arenas: Arenas, cache: BlockCache) {
     this.#arenas = arenas;
     this.#cache = cache;
+    this.#missed = new MissedBlocks(cache.bytes.length);
   }
 
   /** The page, or as much of it as memory has; null when that is nothing, or when the page may be large. */

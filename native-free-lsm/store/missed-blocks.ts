@@ -1,18 +1,28 @@
-const PLACES = 4096;
+/** About what the blocks in a cache are large. */
+const BLOCK_BYTES = 4096;
+const LEAST_PLACES = 1024;
 
 /**
- * Remembers blocks that were missed lately: one that is missed for the second time is worth a place in the cache, and
- * one that is needed once is not (idea: 2Q, Johnson and Shasha, 1994). Each has one place, which it takes from another.
+ * Remembers blocks that were missed lately, about as many as there are in the cache: one that is missed for the second
+ * time is worth a place there, and one that is needed once is not (idea: 2Q, Johnson and Shasha, 1994). Each has one place,
+ * which it takes from another.
  */
 export class MissedBlocks {
-  readonly #fingerprints = new Int32Array(PLACES);
+  readonly #fingerprints: Int32Array;
+
+  constructor(cacheBytes: number) {
+    this.#fingerprints = new Int32Array(
+      2 ** Math.ceil(Math.log2(Math.max(LEAST_PLACES, cacheBytes / BLOCK_BYTES))),
+    );
+  }
 
   /** Returns whether it was missed before, lately. Now and then it is wrong: what depends on it must not matter. */
   missed(tableId: number, ordinal: number): boolean {
+    const fingerprints = this.#fingerprints;
     const hash = Math.imul(tableId, 0x9e37_79b1) ^ Math.imul(ordinal + 1, 0x85eb_ca6b);
-    const place = (hash ^ (hash >>> 15)) & (PLACES - 1);
-    const isAgain = this.#fingerprints[place] === hash;
-    this.#fingerprints[place] = isAgain ? 0 : hash;
+    const place = (hash ^ (hash >>> 15)) & (fingerprints.length - 1);
+    const isAgain = fingerprints[place] === hash;
+    fingerprints[place] = isAgain ? 0 : hash;
     return isAgain;
   }
 }

@@ -169,3 +169,69 @@ test('an aborted signal ends a scan between entries that were read already', asy
   await assert.rejects(scan.nextMany(3), { name: 'AbortError' });
   await simulation.settle(engine.close());
 });
+
+/** Of more entries than a scan's small pages and two of its largest have, in tables. */
+async function long(): Promise<{ simulation: EngineSimulation; engine: Engine; keys: string[] }> {
+  const simulation = new EngineSimulation();
+  const engine = await simulation.openEngine();
+  const keys = Array.from({ length: 12_000 }, (_, i) => `k${String(i).padStart(5, '0')}`);
+  for (let at = 0; at < keys.length; at += 1000) {
+    const puts = keys
+      .slice(at, at + 1000)
+      .map((key) => ({ type: 'put', key: bytes(key), value: bytes('v') }) as const);
+    await simulation.settle(engine.write(puts));
+  }
+  await simulation.settle(engine.flush());
+  return { simulation, engine, keys };
+}
+
+for (const reverse of [false, true]) {
+  test(`the next page of a long scan is made while its caller has the one before${reverse ? ', in reverse' : ''}`, async () => {
+    const { simulation, engine, keys } = await long();
+    const wanted = reverse ? keys.toReversed() : keys;
+    const scan = engine.range({ reverse });
+    const given: string[] = [];
+    let isAhead = 0;
+    for (;;) {
+      const entries = await simulation.settle(scan.nextMany(500));
+      if (entries.length === 0) break;
+      given.push(...entries.map(({ key }) => String(key)));
+      if (engine.stats().readsInFlight > 0) isAhead++;
+    }
+    assert.deepEqual(given, wanted);
+    assert.ok(isAhead > 0);
+    // A seek drops what was made ahead, a return too.
+    const other = engine.range({ reverse });
+    await simulation.settle(other.nextMany(6000));
+    other.seek(bytes('k05000'));
+    const [entry] = await simulation.settle(other.nextMany(1));
+    assert.equal(String(entry.key), 'k05000');
+    await other.return();
+    assert.deepEqual(await simulation.settle(other.nextMany(10)), []);
+    await simulation.settle(engine.close());
+  });
+}
+
+test('a page that is made ahead and fails is told of when it is asked for, and can be asked for again', async () => {
+  const { simulation, engine, keys } = await long();
+  const scan = engine.range();
+  const given = (await simulation.settle(scan.nextMany(4000))).length;
+  const { scanPage } = engine.store;
+  let calls = 0;
+  engine.store.scanPage = () => {
+    calls++;
+    return Promise.reject(new Error('no room'));
+  };
+  let more = 0;
+  for (;;) {
+    const entries = await simulation.settle(scan.nextMany(100)).catch((error: Error) => error);
+    if (entries instanceof Error) break;
+    more += entries.length;
+  }
+  assert.equal(calls, 1);
+  engine.store.scanPage = scanPage;
+  const rest = await simulation.settle(keysOf(scan));
+  assert.deepEqual(rest, keys.slice(keys.length - rest.length));
+  assert.ok(given + more + rest.length <= keys.length);
+  await simulation.settle(engine.close());
+});
