@@ -8,8 +8,12 @@ import { processesOf } from './support/test-plan.ts';
 
 const CONCURRENCY = 2;
 
+/** Whoever ends this process ends those that it has started. */
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
+
 const files = processesOf(testFiles()).map((file) => join(PROJECT, file));
-run({ files, concurrency: CONCURRENCY })
+run({ files, concurrency: CONCURRENCY, signal: stop.signal })
   .on('test:summary', ({ success }) => {
     if (!success) process.exitCode = 1;
   })
