@@ -112,7 +112,9 @@ export interface EngineOptions {
   readonly dropTombstonesBelow: number;
   /**
    * The seed of keys' fingerprints, see format/fingerprint.ts. Engines whose slots are compared need the same, and one
-   * that finds a table with another reads all of it where a few bytes would do. Null: that of the tables, or zeros.
+   * that finds a table with another reads all of it where a few bytes would do. Null: that of the tables, if they have
+   * one that is not zero. Where there is none, and no `watermarks`, tables get no slot versions, which take 12 to 14 bytes
+   * a record, unless values expire in them: slots can be compared all the same, by reading everything.
    */
   readonly fingerprintSeed: HashSeed | null;
   /**
@@ -317,6 +319,7 @@ export function tableOptions(
     zstdLevel: options.zstdLevel,
     bloomBitsPerKey: bottommost ? options.bottomBloomBitsPerKey : options.bloomBitsPerKey,
     hashSeed,
+    slotVersions: options.fingerprintSeed !== null || options.watermarks !== null,
     fingerprintSeed: options.fingerprintSeed ?? NO_SEED,
   };
 }

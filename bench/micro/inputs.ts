@@ -19,6 +19,7 @@ export const TABLE_OPTIONS: TableWriterOptions = {
   zstdLevel: 1,
   bloomBitsPerKey: 10,
   hashSeed: HASH_SEED,
+  slotVersions: true,
   fingerprintSeed: HASH_SEED,
 };
 

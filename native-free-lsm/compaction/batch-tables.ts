@@ -1,4 +1,5 @@
 import type { HashSeed } from '../format/hash.ts';
+import { recordExpiryMs } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { FilteringIterator } from '../iterator/filtering-iterator.ts';
@@ -8,7 +9,7 @@ import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { RecordLayers } from './record-layers.ts';
-import { type TableOutputSpec, writeTables } from './table-output.ts';
+import { type TableOutputSpec, withSlotVersions, writeTables } from './table-output.ts';
 
 /** A batch that is too large for a memtable. */
 export interface BatchSource {
@@ -41,12 +42,20 @@ export function writeBatchTables(fs: FileSystem, spec: BatchSpec, cancelled: () 
     const layers = spec.newer.some((tables) => tables.length > 0)
       ? new RecordLayers(fs, descriptors, spec.hashSeed, [], spec.newer)
       : undefined;
-    const records = new NewestRecords(new SortedEntries(new Uint8Array(spec.entries)), layers);
-    const tables = writeTables(fs, records, spec, cancelled);
+    const entries = new SortedEntries(new Uint8Array(spec.entries));
+    const output = { ...spec, table: withSlotVersions(spec.table, hasExpiring(entries)) };
+    const records = new NewestRecords(entries, layers);
+    const tables = writeTables(fs, records, output, cancelled);
     return { tables, slots: records.slots };
   } finally {
     descriptors.closeAll();
   }
+}
+
+function hasExpiring(entries: SortedEntries): boolean {
+  for (entries.seekToFirst(); entries.valid; entries.next())
+    if (recordExpiryMs(entries.recordBytes, entries.recordStart) > 0) return true;
+  return false;
 }
 
 /** The records of which nothing newer is there. */

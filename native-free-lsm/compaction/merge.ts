@@ -9,7 +9,7 @@ import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
 import { isHidden } from './hidden-tables.ts';
 import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
-import { type TableOutputSpec, writeTables } from './table-output.ts';
+import { type TableOutputSpec, withSlotVersions, writeTables } from './table-output.ts';
 
 export interface MergeSpec extends TableOutputSpec {
   /** Newest first: an upper level before a lower one, in level 0 a larger id before a smaller one. */
@@ -61,7 +61,9 @@ export function mergeTables(
         damaged.push(iterator);
         return iterator;
       });
-    const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired, ranges);
+    const hasExpiring = readers.some(({ metadata }) => metadata.smallestExpiryMs > 0);
+    const output = { ...spec, table: withSlotVersions(spec.table, hasExpiring) };
+    const tables = writeTables(fs, new MergingIterator(sources), output, cancelled, expired, ranges);
     return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };
   } finally {
     for (const fd of descriptors) fs.closeSync(fd);

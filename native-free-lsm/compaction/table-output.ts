@@ -29,6 +29,14 @@ export interface TableOutputSpec extends RetentionOptions {
 }
 
 /**
+ * How tables are written in which values expire: their slot versions say when so many have that a table is worth a
+ * rewrite.
+ */
+export function withSlotVersions(table: TableWriterOptions, hasExpiring: boolean): TableWriterOptions {
+  return hasExpiring && !table.slotVersions ? { ...table, slotVersions: true } : table;
+}
+
+/**
  * Writes the entries of `source`, each key once in ascending order, to as many tables as needed, and makes the tables
  * and their names durable. Drops what `RetentionRule` says. Returns no table when nothing is left.
  * @param ranges range tombstones of where the entries come from: what they hide is left out, and each table gets those

@@ -19,7 +19,7 @@ import {
 } from '../arguments.ts';
 import { drawHashSeed } from '../clock.ts';
 import { KEEPS_ALL } from '../compaction/retention.ts';
-import { writeTables } from '../compaction/table-output.ts';
+import { withSlotVersions, writeTables } from '../compaction/table-output.ts';
 import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import { copyFileSync } from '../fs/copy-file.ts';
@@ -325,7 +325,8 @@ class Repair {
       outputLevel,
       fileIds,
       targetFileBytes,
-      table: tableOptions(this.#options, isBottom, this.#hashSeed),
+      // Values may expire in them.
+      table: withSlotVersions(tableOptions(this.#options, isBottom, this.#hashSeed), true),
       ...KEEPS_ALL,
     };
     const tables = writeTables(this.#fs, source, spec, () => false, undefined, ranges);

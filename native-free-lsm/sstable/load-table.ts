@@ -117,14 +117,18 @@ export function findSlotVersions(
   }
 }
 
-/** The seed of the fingerprints in the newest table that has slot versions; undefined when none has. */
+/**
+ * The seed of the fingerprints in the newest table that has slot versions; undefined when none has, or has them with a
+ * seed that nobody has chosen, for the sake of values that expire.
+ */
 export function fingerprintSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
   let newest: TableHandle | undefined;
   for (const handle of handles) {
     const isNewer = newest === undefined || handle.metadata.id > newest.metadata.id;
     if (isNewer && handle.slots !== null) newest = handle;
   }
-  return newest?.slots?.head.seed;
+  const seed = newest?.slots?.head.seed;
+  return seed === undefined || (seed.low === 0 && seed.high === 0) ? undefined : seed;
 }
 
 /**

@@ -16,7 +16,7 @@ export class RowColumns {
   timestamps = new Float64Array(FIRST_ROOM);
   classNumbers = new Uint32Array(FIRST_ROOM);
   blocks = new Uint32Array(FIRST_ROOM);
-  /** Of the keys, for the filter. */
+  /** Of the keys, for the filter. It has room of its own, as it is there also where nothing else is gathered. */
   hashes = new Uint32Array(FIRST_ROOM);
   /** For the numbers of rows while they are sorted. */
   order = new Uint32Array(FIRST_ROOM);
@@ -41,14 +41,18 @@ export class RowColumns {
     this.timestamps = grown(this.timestamps, new Float64Array(room));
     this.classNumbers = grown(this.classNumbers, new Uint32Array(room));
     this.blocks = grown(this.blocks, new Uint32Array(room));
-    this.hashes = grown(this.hashes, new Uint32Array(room));
     this.order = new Uint32Array(room);
     this.otherOrder = new Uint32Array(room);
   }
 
+  /** Doubles the room for hashes. */
+  growHashes(): void {
+    this.hashes = grown(this.hashes, new Uint32Array(this.hashes.length * 2));
+  }
+
   /** Call it when they are not used any more. */
   release(): void {
-    if (this.room <= MAX_KEPT_ROWS) spare = this;
+    if (Math.max(this.room, this.hashes.length) <= MAX_KEPT_ROWS) spare = this;
   }
 }
 

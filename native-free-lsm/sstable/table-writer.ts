@@ -68,7 +68,12 @@ export interface TableWriterOptions {
   readonly bloomBitsPerKey: number;
   /** The seed of the hashes in the filter. */
   readonly hashSeed: HashSeed;
-  /** The seed of the fingerprints in the slot versions. */
+  /**
+   * Whether the table gets slot versions, 12 to 14 bytes a record: fingerprint and version of each, and samples of what
+   * expires.
+   */
+  readonly slotVersions: boolean;
+  /** The seed of the fingerprints in them. */
   readonly fingerprintSeed: HashSeed;
 }
 
@@ -89,7 +94,7 @@ export class TableWriter implements Disposable {
   readonly #compress: BlockCompressor;
   readonly #index = new TableIndexBuilder();
   readonly #columns = RowColumns.take();
-  readonly #slots: SlotSectionBuilder;
+  readonly #slots: SlotSectionBuilder | null;
   #blocks = 0;
   readonly #trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
   readonly #previousKey = new Uint8Array(MAX_TABLE_KEY_BYTES);
@@ -118,7 +123,9 @@ export class TableWriter implements Disposable {
     this.#id = id;
     this.#options = options;
     this.#temporaryPath = join(directory, temporaryTableFileName(id));
-    this.#slots = new SlotSectionBuilder(options.fingerprintSeed, this.#columns);
+    this.#slots = options.slotVersions
+      ? new SlotSectionBuilder(options.fingerprintSeed, this.#columns)
+      : null;
     this.#block = new BlockBuilder(options.restartInterval, options.blockSizeBytes);
     this.#compress = blockCompressor(options.compression, options.zstdLevel, options.blockSizeBytes);
     try {
@@ -142,7 +149,8 @@ export class TableWriter implements Disposable {
   get estimatedSizeBytes(): number {
     const bits = this.#options.bloomBitsPerKey;
     const filterBytes = bits === 0 ? 0 : bloomFilterBytes(this.#entries, bits);
-    const metaBytes = this.#index.sizeBytes + filterBytes + this.#slots.estimatedSizeBytes + FIXED_BYTES;
+    const slotsBytes = this.#slots === null ? 0 : this.#slots.estimatedSizeBytes;
+    const metaBytes = this.#index.sizeBytes + filterBytes + slotsBytes + FIXED_BYTES;
     return this.#output.offset + this.#block.sizeBytes + metaBytes;
   }
 
@@ -188,10 +196,12 @@ export class TableWriter implements Disposable {
     this.#previousKeyLength = keyLength;
     if (this.#entries === 0) this.#smallestKey = ownBytes(keyBytes, keyStart, keyEnd);
     this.#count(recordBytes, recordStart, keyLength, recordEnd);
-    this.#slots.add(keyBytes, keyStart, keyEnd, recordBytes, recordStart, this.#blocks);
+    this.#slots?.add(keyBytes, keyStart, keyEnd, recordBytes, recordStart, this.#blocks);
     const { bloomBitsPerKey, hashSeed } = this.#options;
-    if (bloomBitsPerKey > 0)
+    if (bloomBitsPerKey > 0) {
+      if (this.#entries === this.#columns.hashes.length) this.#columns.growHashes();
       this.#columns.hashes[this.#entries] = hashBytes(keyBytes, keyStart, keyEnd, hashSeed);
+    }
     this.#entries++;
   }
 
@@ -292,7 +302,7 @@ export class TableWriter implements Disposable {
       const filter = buildBloomFilter(this.#columns.hashes, this.#entries, bits, hashSeed);
       addMeta(MetaBlockType.bloomFilter, false, filter);
     }
-    addMeta(MetaBlockType.slotVersions, false, this.#slots.finish());
+    if (this.#slots !== null) addMeta(MetaBlockType.slotVersions, false, this.#slots.finish());
     if (ranges !== null && ranges.count > 0)
       addMeta(MetaBlockType.rangeTombstones, true, encodeFragments(ranges));
     addMeta(MetaBlockType.properties, true, encodeProperties(properties));

@@ -43,8 +43,9 @@ export function recover(
     try {
       const state = readServableState(fs, directory, options, report, drawHashSeed);
       const { hashSeed, tables } = state;
-      const fingerprintSeed = options.fingerprintSeed ?? fingerprintSeedOf(tables) ?? NO_SEED;
-      const complete = { ...options, fingerprintSeed };
+      const given = options.fingerprintSeed ?? fingerprintSeedOf(tables);
+      const fingerprintSeed = given ?? NO_SEED;
+      const complete = { ...options, fingerprintSeed: given ?? null };
       const context = { fs, directory, options: complete, report, hashSeed };
       return { lock, options: complete, fingerprintSeed, ...takeOver(context, lock, state) };
     } catch (error) {

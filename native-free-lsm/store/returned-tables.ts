@@ -1,5 +1,5 @@
 import { KEEPS_ALL } from '../compaction/retention.ts';
-import { writeTables } from '../compaction/table-output.ts';
+import { withSlotVersions, writeTables } from '../compaction/table-output.ts';
 import { LsmError } from '../errors.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
@@ -81,7 +81,10 @@ export function takeBackTables(
           outputLevel: 0,
           fileIds,
           targetFileBytes: options.targetFileBytes,
-          table: tableOptions(options, false, hashSeed),
+          table: withSlotVersions(
+            tableOptions(options, false, hashSeed),
+            reader.metadata.smallestExpiryMs > 0,
+          ),
           ...KEEPS_ALL,
         },
         () => false,

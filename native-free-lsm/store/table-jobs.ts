@@ -2,6 +2,7 @@ import type { BatchSource } from '../compaction/batch-tables.ts';
 import type { IngestSource } from '../compaction/ingest.ts';
 import type { CompactionTask } from '../compaction/picker.ts';
 import { KEEPS_ALL } from '../compaction/retention.ts';
+import { withSlotVersions } from '../compaction/table-output.ts';
 import type { HashSeed } from '../format/hash.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
@@ -85,7 +86,8 @@ export class TableJobs {
         outputLevel: LEVELS - 1,
         fileIds: this.#fileIdsFor(rewrittenBytes(beside) + source.entries.byteLength),
         targetFileBytes: options.targetFileBytes,
-        table: tableOptions(options, true, hashSeed),
+        // Records come from elsewhere where stores are compared.
+        table: withSlotVersions(tableOptions(options, true, hashSeed), true),
         maxRecordBytes: options.maxRecordBytes,
         maxOpenFiles: options.maxOpenFilesPerThread,
         hashSeed,

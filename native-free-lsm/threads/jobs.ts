@@ -2,8 +2,8 @@ import { writeBatchTables } from '../compaction/batch-tables.ts';
 import { ingestRecords } from '../compaction/ingest.ts';
 import { mergeTables } from '../compaction/merge.ts';
 import { KEEPS_ALL } from '../compaction/retention.ts';
-import { writeTables } from '../compaction/table-output.ts';
-import { recordFrom } from '../format/record.ts';
+import { withSlotVersions, writeTables } from '../compaction/table-output.ts';
+import { recordExpiryMs, recordFrom } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
@@ -60,7 +60,8 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   const memtable = new Memtable(job.arena);
   const limit = memtable.publishedOffset;
   const source = memtable.iterator(limit);
-  const tables = writeTables(fs, source, spec, cancelled, expired, memtable.ranges(limit));
+  const whole = { ...spec, table: withSlotVersions(spec.table, hasExpiring(memtable)) };
+  const tables = writeTables(fs, source, whole, cancelled, expired, memtable.ranges(limit));
   return { ...nothing, tables: load(fs, job.directory, tables), slots: slotsOf(memtable) };
 }
 
@@ -78,6 +79,14 @@ function cancelledBy(control: SharedArrayBuffer): () => boolean {
   const words = new Int32Array(control);
   // The word is looked at now and then, so any recent value will do.
   return () => Atomics.load(words, ControlWord.cancelBackground) === 1;
+}
+
+/** Whether any value in a sealed memtable expires. */
+function hasExpiring(memtable: Memtable): boolean {
+  const arrivals = memtable.arrivals();
+  while (arrivals.advance(memtable.publishedOffset))
+    if (recordExpiryMs(arrivals.bytes, arrivals.recordStart) > 0) return true;
+  return false;
 }
 
 /** The slots of keys that have a version in a sealed memtable. */

@@ -37,6 +37,7 @@ export const SMALL: Partial<EngineOptions> = {
   l0CompactionTables: 8,
   maxCompactionBytes: 256 * 1024,
   dropTombstonesBelow: 0,
+  fingerprintSeed: { low: 0, high: 0 },
 };
 
 export type Files = ReadonlyMap<string, Uint8Array>;

@@ -290,6 +290,7 @@ export const configuration: fc.Arbitrary<Partial<EngineOptions>> = fc.record({
   blockSizeBytes: fc.constantFrom(64, 300, 4096),
   bottomBlockSizeBytes: fc.constantFrom(64, 1000, 16_384),
   compression: fc.constantFrom('none', 'lz4'),
+  fingerprintSeed: fc.constantFrom(null, { low: 0, high: 0 }),
   bottomCompression: fc.constantFrom('none', 'lz4', 'zstd'),
   restartInterval: fc.constantFrom(1, 3, 16),
   bloomBitsPerKey: fc.constantFrom(0, 1, 2, 10, 30),

@@ -34,6 +34,7 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
   bottomBlockSizeBytes: 512,
   // Tables are as large as what is in them, so that a test can have as many as it wants.
   compression: 'none',
+  fingerprintSeed: { low: 0, high: 0 },
   bottomCompression: 'none',
   restartInterval: 4,
   targetFileBytes: 8 * 1024,

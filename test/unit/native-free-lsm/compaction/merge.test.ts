@@ -26,6 +26,7 @@ const TABLE: TableWriterOptions = {
   zstdLevel: 1,
   bloomBitsPerKey: 10,
   hashSeed: HASH_SEED,
+  slotVersions: true,
   fingerprintSeed: HASH_SEED,
 };
 const NOW = 1_000_000;

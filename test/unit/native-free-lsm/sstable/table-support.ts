@@ -23,6 +23,7 @@ export const OPTIONS: TableWriterOptions = {
   zstdLevel: 1,
   bloomBitsPerKey: 10,
   hashSeed: HASH_SEED,
+  slotVersions: true,
   fingerprintSeed: HASH_SEED,
 };
 
@@ -165,6 +166,7 @@ export const arbitraryOptions: fc.Arbitrary<TableWriterOptions> = fc.record({
   zstdLevel: fc.constantFrom(1, 3),
   bloomBitsPerKey: fc.constantFrom(0, 1, 10, 20),
   hashSeed: fc.constant(HASH_SEED),
+  slotVersions: fc.boolean(),
   fingerprintSeed: fc.constant(HASH_SEED),
 });
 
