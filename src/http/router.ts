@@ -26,7 +26,7 @@ const STATUS = '/v0/status';
 const PROFILE = '/v0/profile';
 const REPAIR = '/v0/repair';
 const ENTITY_QUERY = `${ENTITY}?`;
-const NOT_FOUND = `There is nothing at this path: there are ${ENTITY}, ${ENTITIES} and ${STATUS}.`;
+const NOT_FOUND = `There is nothing at this path: there are ${ENTITY}, ${ENTITIES}, ${STATUS} and ${REPAIR}.`;
 const MSGPACK = 'application/x-msgpack';
 
 export class Router {

@@ -10,7 +10,13 @@ interface SlotSpan {
 
 /** @param query what stands behind the `?` */
 export function readSlotQuery(query: string): SlotSpan | RequestFault {
-  const given = new URLSearchParams(query).getAll('slots');
+  const parameters = new URLSearchParams(query);
+  // `slot=7` must not be taken for all slots.
+  if (parameters.keys().some((name) => name !== 'slots'))
+    return badRequest(
+      'A repair has no query parameter but "slots", as in slots=0..8191; without it, it is for all slots.',
+    );
+  const given = parameters.getAll('slots');
   if (given.length > 1) return repeated('slots');
   if (given.length === 0) return { first: 0, last: LAST_SLOT };
   const parts = /^(\d{1,5})(?:\.\.(\d{1,5}))?$/.exec(given[0]);
