@@ -151,7 +151,7 @@ export function* dumpFile(
     default:
       throw new LsmError(
         'INVALID_ARGUMENT',
-        `${name} is no file that can be shown: name CURRENT, a MANIFEST-…, a ….log or a ….sst`,
+        `${name} is no file that can be shown: name CURRENT, MANIFEST-000001 or the like, 000007.log or 000012.sst`,
       );
   }
 }

@@ -30,7 +30,7 @@ export function refuseMissing({
   if (hasCurrent || hasRepairMark || hasCheckpointMark || logs.length + tables.length > 0) return;
   throw new LsmError(
     'NOT_FOUND',
-    `there is no engine in ${directory}, which is missing or empty, and none is made (createIfMissing is false): if it held data before, mount its volume or put it back`,
+    `there is no engine in ${directory}, which is missing or empty: if it held data before, mount its volume or put it back`,
   );
 }
 

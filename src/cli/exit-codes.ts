@@ -37,10 +37,14 @@ export function exitCodesManual(codes: readonly ExitCode[]): string {
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: ExitCode;
+  /** The message without what it advises. */
+  readonly reason: string;
 
-  constructor(exitCode: ExitCode, message: string) {
-    super(message);
+  /** @param advice what to do, for the end of the message */
+  constructor(exitCode: ExitCode, reason: string, advice?: string) {
+    super(advice === undefined ? reason : `${reason}: ${advice}`);
     this.exitCode = exitCode;
+    this.reason = reason;
   }
 }
 

@@ -100,7 +100,7 @@ export function unreachable(url: string, error: unknown): CommandError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ECONNREFUSED') {
     const advice = `start a cluster with \`${PROGRAM} serve\` or name another node with --url`;
-    return new CommandError(ExitCode.unreachable, `nothing listens at ${origin}: ${advice}`);
+    return new CommandError(ExitCode.unreachable, `nothing listens at ${origin}`, advice);
   }
   const detail = error instanceof Error && error.message !== '' ? error.message : code;
   return new CommandError(ExitCode.unreachable, `no whole answer from ${origin}: ${detail}`);

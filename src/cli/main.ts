@@ -65,7 +65,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./simulate/simulate.ts')).simulateCommand(),
   },
   lsm: {
-    summary: 'look into, check, compact or repair the data folder of a stopped node',
+    summary: 'look into, check, compact or repair the data folder of a node',
     load: async () => (await import('./lsm/lsm.ts')).lsmCommand(),
   },
   'declare-whole': {

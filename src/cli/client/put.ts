@@ -35,7 +35,7 @@ Examples:
   ${PROGRAM} put photo --file photo.jpg
   date | ${PROGRAM} put now
   ${PROGRAM} put session --value x --ttl 10m
-  ${PROGRAM} put lock --value me --ttl 30s --if-none-match '*' --consistency linearizable
+  ${PROGRAM} put invitation --value open --ttl 7d --if-none-match '*'
   ${PROGRAM} put greeting --value hello --ack 3 --from 3  # only if every replica has it
 
 ${ENTITY_ENVIRONMENT}

@@ -66,7 +66,8 @@ async function status(command: Command): Promise<void> {
       try {
         return { id, http, status: await askStatus(http) };
       } catch (error) {
-        return { id, http, error: errorMessage(error) };
+        // What the error advises is for the node that the user has named.
+        return { id, http, error: error instanceof CommandError ? error.reason : errorMessage(error) };
       }
     }),
   );

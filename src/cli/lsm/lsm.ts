@@ -177,8 +177,9 @@ missed; until then it takes as much room as the files did.
 
 What is dropped is listed. A key whose newest version was in it reads as an older
 one, or as none. So when anything may be missing the node's folder is marked as
-incomplete: the node takes writes, but its answers count for no read, until it is
-declared whole (see declare-whole). Its peers still have what it lost.
+incomplete: the node then takes writes, gets what it lost from its peers by itself,
+and counts for reads slot by slot as it does. When no peer has it, or nothing is
+missing, see declare-whole.
 
 A damaged IDENTITY cannot be repaired: put it back from a copy. Where another
 copy of the whole folder is to be had, or an empty folder and the other replicas,

@@ -301,7 +301,7 @@ test('a folder whose engine is missing, or is an empty mount point, is refused; 
   const aside = join(cluster.root, 'aside');
   await rename(engine, aside);
   const sentence =
-    /engine, which is missing or empty.*if it held data before, mount its volume.*empty the whole data folder/;
+    /engine, which is missing or empty: if it held data before, mount its volume.*empty the whole data folder/;
   await refusal(startHttpNode(realEngine), 'STORAGE', sentence);
   assert.deepEqual(await readdir(cluster.folder(0)), ['IDENTITY'], 'nothing is made in its place');
   await mkdir(engine);
