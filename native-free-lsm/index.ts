@@ -57,6 +57,7 @@ export type { IngestRequest } from './store/ingestion.ts';
 export type { ReaderOptions } from './store/reader-options.ts';
 export {
   type DirectBatch,
+  type InPlaceSink,
   type KeyCondition,
   type KeyedRecord,
   type ReadSink,

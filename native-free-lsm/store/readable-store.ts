@@ -49,7 +49,8 @@ export class ReadableStore {
   }
 
   /**
-   * As `read`, but shows what memory holds where it lies.
+   * As `read`, but shows what memory holds where it lies, during the call: the cheapest read there is, as nothing is made
+   * for it. What memory does not hold comes later, by `onRead`.
    * @param key bytes: that is not checked again
    * @param snapshot undefined: the newest state
    */
@@ -100,7 +101,8 @@ export class ReadableStore {
 
   /**
    * One page of a scan in key order, of the newest state when the page is read, or of a snapshot. Rejects with the
-   * signal's reason as soon as that is aborted.
+   * signal's reason as soon as that is aborted. Who reads much asks for large pages, of 1 MiB at most, and for the next
+   * one, from `resumeAt` on, before he goes through what he has: a thread makes it meanwhile.
    */
   rangePage(request: ScanPageRequest, snapshot?: StoreSnapshot, signal?: AbortSignal): Promise<Page> {
     const fault =

@@ -40,7 +40,7 @@ export interface ReadSink {
   onRead(token: number, record: Uint8Array | null, error: Error | null): void;
 }
 
-/** Takes records where they lie, as far as that can be; what it does with them cannot fail. */
+/** Takes records where they lie, as far as that can be; what it does with them may not throw. */
 export interface InPlaceSink extends ReadSink {
   /** In place of `onRead`: the record is `bytes[start, end)` until this returns. */
   onRecord(token: number, bytes: Uint8Array, start: number, end: number): void;
