@@ -1,7 +1,10 @@
 import { BlockCacheReader } from '../cache/block-cache-reader.ts';
+import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { frameTag, payloadStart } from '../format/frame.ts';
+import { recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
+import type { EntryEncoder } from '../iterator/entry-encoder.ts';
 import { KeyBound } from '../iterator/key-bound.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { PageBuilder, pageEntryBytes } from '../iterator/page-builder.ts';
@@ -237,7 +240,9 @@ export class ReaderRole {
     end = body.length,
   ): boolean {
     const responses = this.#responses;
-    const at = responses.reserve(answerBytes(end - start));
+    const payloadBytes = answerBytes(end - start);
+    if (payloadBytes > responses.maxPayloadBytes) throw recordTooLarge(end - start);
+    const at = responses.reserve(payloadBytes);
     if (at === -1) return false;
     encodeAnswer(responses.bytes, at, status, isCached, body, start, end);
     responses.push(tag);
@@ -267,16 +272,13 @@ export class ReaderRole {
     else if (hasEnd) iterator.seek(bytes, endStart, endEnd);
     else iterator.seekToFirst();
 
-    const first = iterator.valid
-      ? pageEntryBytes(
-          iterator.keyEnd - iterator.keyStart,
-          iterator.recordEnd - iterator.recordStart,
-          encoder,
-        )
-      : 0;
     // A page has at least one entry, so that a scan always gets further.
-    const roomBytes = Math.max(maxBytes, first);
-    const responseAt = responses.reserve(answerBytes(roomBytes + MAX_KEY_BYTES));
+    const isEmpty = !iterator.valid || !bound.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd);
+    const roomBytes = Math.max(maxBytes, isEmpty ? 0 : firstEntryBytes(iterator, request, encoder));
+    const payloadBytes = answerBytes(roomBytes + MAX_KEY_BYTES);
+    if (payloadBytes > responses.maxPayloadBytes)
+      throw recordTooLarge(iterator.recordEnd - iterator.recordStart);
+    const responseAt = responses.reserve(payloadBytes);
     if (responseAt === -1) return false;
     const entriesAt = pageEntriesStart(responseAt);
     const page = this.#page;
@@ -343,4 +345,23 @@ type ScanIterator = MergingIterator | CoveredIterator;
 
 function isReadable({ handle }: TableReader): boolean {
   return handle.fault === null;
+}
+
+/** What the entry at which an iterator stands takes in a page. */
+function firstEntryBytes(
+  iterator: ScanIterator,
+  { keysOnly }: PointedPageRequest,
+  encoder: EntryEncoder | null,
+): number {
+  const { keyEnd, keyStart, recordBytes, recordEnd, recordStart } = iterator;
+  const copiedEnd = keysOnly ? recordValueStart(recordBytes, recordStart) : recordEnd;
+  return pageEntryBytes(keyEnd - keyStart, copiedEnd - recordStart, encoder);
+}
+
+/** It was written when the directory was open with another setting. */
+function recordTooLarge(recordBytes: number): LsmError {
+  return new LsmError(
+    'INVALID_ARGUMENT',
+    `a record of ${recordBytes} bytes is too large to be read with this maxRecordBytes, and was written with a larger one: open the directory with at least as much`,
+  );
 }
