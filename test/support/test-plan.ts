@@ -12,6 +12,7 @@ export const TOGETHER = 'together.ts';
 
 /** Files that have a process of their own in a folder whose files share one, with the reason. */
 export const ALONE: Readonly<Record<string, string>> = {
+  'test/simulation/world/simulator.test.ts': 'it computes for a minute in a thread of its own',
   'test/unit/bench/micro/cases.test.ts': 'it awaits something before it names its tests',
   'test/unit/src/node/node.test.ts': 'it waits for most of its time, in which others of its folder could run',
 };
@@ -21,6 +22,9 @@ export const BEGUN_FIRST: readonly string[] = [
   'test/simulation/world/simulator.test.ts',
   'test/unit/native-free-lsm/together.ts',
   'test/unit/src/node/node.test.ts',
+  'test/simulation/together.ts',
+  'test/crash/engine/damage.test.ts',
+  'test/crash/engine/crash-points.test.ts',
   'test/unit/native-free-lsm/store/together.ts',
   'test/unit/src/together.ts',
 ];

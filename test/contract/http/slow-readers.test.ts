@@ -53,8 +53,8 @@ test('a client that reads steadily is served, although the kernel takes nothing 
   if (process.platform === 'linux') assert.ok(longestMs > 1000, `${longestMs} ms without a page`);
 });
 
-test('a client that takes nothing is cut as soon as its time is over', async () => {
-  const timeoutMs = 800;
+/** @returns how long after its last page a client was cut that takes nothing of what it has asked for */
+async function cutAfterMs(timeoutMs: number): Promise<number> {
   await using harness = await Harness.start({ rangeTimeoutMs: timeoutMs });
   harness.ranges.entries = LARGE;
   harness.ranges.entriesPerPage = 1;
@@ -70,10 +70,21 @@ test('a client that takes nothing is cut as soon as its time is over', async () 
     }
     return harness.isIdle;
   });
-  const cutMs = performance.now() - sinceMs;
-  // Up to two ticks of a fortieth late, and what a busy machine adds; half as much again was the fault.
-  assert.ok(cutMs >= timeoutMs - 50 && cutMs < 1.4 * timeoutMs, `cut after ${cutMs} ms`);
   assert.equal(harness.admission.figures.scans.tooSlow, 1);
+  return performance.now() - sinceMs;
+}
+
+test('a client that takes nothing is cut as soon as its time is over', async () => {
+  const timeoutMs = 800;
+  // Up to two ticks of a fortieth late, and what a busy machine adds; half as much again was the fault, at each try.
+  const mostMs = 1.4 * timeoutMs;
+  let leastMs = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 5 && leastMs >= mostMs; tries++) {
+    const cutMs = await cutAfterMs(timeoutMs);
+    assert.ok(cutMs >= timeoutMs - 50, `cut after ${cutMs} ms`);
+    leastMs = Math.min(leastMs, cutMs);
+  }
+  assert.ok(leastMs < mostMs, `cut after ${leastMs} ms and more`);
 });
 
 test('a client whose slow scans hold every slot gives one to another client, and keeps the others', async () => {
