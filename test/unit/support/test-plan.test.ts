@@ -42,6 +42,10 @@ describe('which files of tests share a process', () => {
     const shared = 'test/unit/bench/together.ts';
     const alone = Object.keys(ALONE).find((file) => file.startsWith('test/unit/bench/'))!;
     assert.deepEqual(filesTogether([shared, alone], 'test/unit/bench'), []);
-    assert.deepEqual(processesOf([shared, alone, ...BEGUN_FIRST.toReversed()]), [...BEGUN_FIRST, alone, shared]);
+    assert.deepEqual(processesOf([shared, alone, ...BEGUN_FIRST.toReversed()]), [
+      ...BEGUN_FIRST,
+      alone,
+      shared,
+    ]);
   });
 });
