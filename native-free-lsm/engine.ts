@@ -1,11 +1,13 @@
 import { bytesFault, keyFault, refuse } from './arguments.ts';
 import { onlyBoundsFault } from './bounds-fault.ts';
 import { clearRange } from './clear-range.ts';
+import { type EngineClock, systemEngineClock } from './clock.ts';
 import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
 import { encodeRecord, type RecordFields } from './format/record.ts';
 import { type KeyBounds, keyRange } from './iterator/key-range.ts';
 import { OperationBatch } from './operation-batch.ts';
 import type { EngineOptions } from './options.ts';
+import { PacedAnswers } from './paced-answers.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
 import type { Environment } from './store/environment.ts';
@@ -28,6 +30,9 @@ import {
   writeOptionsFault,
 } from './write-requests.ts';
 
+/** Batches of so many operations are answered one in a turn of the event loop. */
+const PACED_OPERATIONS = 256;
+
 /**
  * An ordered key-value store in one directory: `put`, `get` and others over a RecordStore, which has the calls without
  * promises. The engine gives versions itself, in the order of the calls.
@@ -40,10 +45,13 @@ export class Engine extends ReadableEngine {
   readonly store: RecordStore;
   readonly #versions: VersionSource;
   readonly #writes = new PendingCalls(() => undefined);
+  /** Of batches that take a while to make. */
+  readonly #paced: PacedAnswers;
   readonly #backlog: WriteBacklog;
 
-  private constructor(store: RecordStore, versions: VersionSource) {
+  private constructor(store: RecordStore, versions: VersionSource, clock: EngineClock = systemEngineClock) {
     super(store, store.expiryNowMs);
+    this.#paced = new PacedAnswers(this.#writes, clock);
     this.store = store;
     this.#versions = versions;
     this.#backlog = new WriteBacklog(store, store.options.whenFull === 'wait');
@@ -59,7 +67,7 @@ export class Engine extends ReadableEngine {
     environment: Partial<Environment> = {},
   ): Promise<Engine> {
     const store = RecordStore.open(directory, waiting(options), environment);
-    return new Engine(store, new VersionSource(store.newestTimestamp, environment.clock));
+    return new Engine(store, new VersionSource(store.newestTimestamp, environment.clock), environment.clock);
   }
 
   /**
@@ -110,7 +118,8 @@ export class Engine extends ReadableEngine {
     const write = (): Promise<void> => {
       const batch = new OperationBatch(operations, first, nowMs);
       const token = this.#writes.begin();
-      this.store.writeDirectly(batch, this.#writes, token, options?.sync);
+      const sink = operations.length < PACED_OPERATIONS ? this.#writes : this.#paced;
+      this.store.writeDirectly(batch, sink, token, options?.sync);
       return this.#writes.result(token) as Promise<void>;
     };
     return this.#backlog.isNeeded ? this.#backlog.wait(write) : write();

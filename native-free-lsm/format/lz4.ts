@@ -22,7 +22,7 @@ const MAX_DISTANCE = 0xffff;
 const HASH_BITS = 12;
 const HASH_FACTOR = 0x9e3779b1;
 /** After 2^this places without a match every second one is tried, then every third: what does not shrink costs little. */
-const SKIP_BITS = 4;
+const SKIP_BITS = 3;
 /** Longer literals are copied by a native call. */
 const NATIVE_BYTES = 48;
 const nativeCopy = Buffer.prototype.copy;
