@@ -63,6 +63,8 @@ export const Word = {
   seedHigh: 35,
   /** The range tombstone that came last, published or not; 0: none has come. */
   newestRange: 38,
+  /** All keys whose nodes lie below this offset are in the skip list. */
+  linked: 39,
 } as const;
 
 /** The words of one copy of the published totals. */

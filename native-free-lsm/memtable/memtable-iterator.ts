@@ -3,7 +3,7 @@ import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { ENTRY_HEADER_BYTES, HEAD_NODE, linkIndex, NODE_HEADER_BYTES, Word } from './arena-layout.ts';
 
 /**
- * The newest entry below a limit of each key of a memtable, in key order. It runs in any thread while the writer goes
+ * The newest entry below a limit of each key of a memtable that has a node below another limit, in key order. It runs in any thread while the writer goes
  * on; "Thread safety" in memtable.ts says why that is sound. Keys and records are those in the arena and not copies, so
  * they are valid until the arena is reset.
  */
@@ -17,13 +17,16 @@ export class MemtableIterator implements RecordIterator {
   recordEnd = 0;
   readonly #words: Int32Array;
   readonly #limit: number;
+  readonly #nodeLimit: number;
   #node = 0;
 
-  constructor(words: Int32Array, bytes: Uint8Array, limit: number) {
+  /** @param nodeLimit at most `limit`; all nodes below it are in the skip list */
+  constructor(words: Int32Array, bytes: Uint8Array, limit: number, nodeLimit: number) {
     this.#words = words;
     this.keyBytes = bytes;
     this.recordBytes = bytes;
     this.#limit = limit;
+    this.#nodeLimit = nodeLimit;
   }
 
   seekToFirst(): void {
@@ -50,7 +53,7 @@ export class MemtableIterator implements RecordIterator {
   }
 
   #follow(node: number, level: number): number {
-    return followLink(this.#words, node, level, this.#limit);
+    return followLink(this.#words, node, level, this.#nodeLimit);
   }
 
   #compareKey(node: number, key: Uint8Array, start: number, end: number): number {
@@ -58,11 +61,11 @@ export class MemtableIterator implements RecordIterator {
     return compareBytes(this.keyBytes, from, from + this.#words[(node >>> 2) + 1], key, start, end);
   }
 
-  /** Moves to the first node from `from` on whose key has an entry below the limit. */
+  /** Moves to the first node from `from` on that is below its limit: so its key has an entry below the other. */
   #stopAt(from: number): void {
     const words = this.#words;
     let node = from;
-    while (node >= this.#limit) node = this.#follow(node, 0);
+    while (node >= this.#nodeLimit) node = this.#follow(node, 0);
     this.#node = node;
     this.valid = node !== 0;
     if (node === 0) return;
@@ -77,11 +80,12 @@ export class MemtableIterator implements RecordIterator {
 /**
  * The next node at a level; 0 behind the last. Nodes at or above the limit are followed like all others, so that a
  * search takes few steps however many it has to skip.
+ * @param nodeLimit all nodes below it were linked before it was loaded
  */
-export function followLink(words: Int32Array, node: number, level: number, limit: number): number {
+export function followLink(words: Int32Array, node: number, level: number, nodeLimit: number): number {
   const at = linkIndex(node, level);
   const next = words[at];
-  if (next < limit) return next;
+  if (next < nodeLimit) return next;
   // Acquire: what the writer stored in a node not yet covered by our limit, it stored before this link.
   return Atomics.load(words, at);
 }

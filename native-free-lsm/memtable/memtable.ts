@@ -12,7 +12,9 @@
  *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest, and what a
  *    range tombstone hides.
  *  - A link to a node or entry is stored only after all of it was written.
- *  - The skip list has every key that the hash index has, except between `insertUnlinked` and `linkNew`.
+ *  - The skip list has every key whose node lies below the offset `linked`. Those above it are in the hash index alone
+ *    until the writer links them, many together; an iterator finds them by the order of their arrival. In a memtable that
+ *    is sealed there are none.
  *  - Limits are boundaries between allocations; a key node lies directly before its first entry, so a node
  *    below a limit has an entry below it.
  *
@@ -20,8 +22,8 @@
  *  - What lies below the limit is complete for whoever has the limit. The writer stored it before its
  *    `Atomics.store` of `published`; the reader's limit comes from an `Atomics.load` of that word, by itself
  *    or by a thread it got the limit from by way of a ring or a message.
- *  - What lies at or above the limit may be half-seen through a plain load. A reader that meets such an offset
- *    loads the same link again with `Atomics.load`, which orders it behind the writer's store of the link.
+ *  - What lies at or above the limit may be half-seen through a plain load, and so may the links of a node at or above
+ *    `linked`. A reader that meets such an offset loads the same link again with `Atomics.load`, which orders it behind the writer's store of the link.
  *  - A hash slot is written once. A slot that points at or above the limit was free when the limit was
  *    published, so a key that had been inserted by then sits before it on the probe path: the search ends.
  *  (An `Atomics.load` at every step costs 8 ns each where a plain load costs 1, some 200 ns a seek.)
@@ -35,6 +37,7 @@ import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { highWord, joinWords } from '../format/integers.ts';
 import { compareVersions, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
 import { MAX_TIMESTAMP } from '../format/timestamp.ts';
+import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
 import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import {
@@ -66,6 +69,7 @@ import { linkNodes } from './link-nodes.ts';
 import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
 import { MemtableRanges, rangeBytes, writeRange } from './memtable-ranges.ts';
 import { ReverseMemtableIterator } from './reverse-memtable-iterator.ts';
+import { UnlinkedIterator } from './unlinked-iterator.ts';
 
 export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
 export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
@@ -161,8 +165,8 @@ export class Memtable {
   }
 
   /**
-   * Writer. As `insert`, but the key may be missing in the skip list until `linkNew`, which must be called before
-   * `publish`. For many puts at once: to sort their keys then takes less time than to search the place of each.
+   * Writer. As `insert`, but the key may be missing in the skip list until `linkNew`. For many puts: to sort their keys
+   * then takes less time than to search the place of each.
    */
   insertUnlinked(
     keyBytes: Uint8Array,
@@ -175,6 +179,11 @@ export class Memtable {
     return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, false);
   }
 
+  /** Writer. How many entries there are from the first one on whose key is not in the skip list. */
+  get unlinkedEntries(): number {
+    return this.#unlinkedFrom === 0 ? 0 : this.#words[Word.entries] - this.#entriesLinked;
+  }
+
   /** Writer. Links the keys that were put by `insertUnlinked`. */
   linkNew(): void {
     const from = this.#unlinkedFrom;
@@ -182,6 +191,8 @@ export class Memtable {
     this.#unlinkedFrom = 0;
     const most = this.#words[Word.entries] - this.#entriesLinked;
     linkNodes(this.#words, this.bytes, from, most, this.#position);
+    // Release: whoever sees that they are linked sees all their links.
+    Atomics.store(this.#words, Word.linked, this.#words[Word.used]);
   }
 
   #insert(
@@ -302,8 +313,19 @@ export class Memtable {
     Atomics.store(words, at + Total.largestHigh, highWord(largest));
     // After the copy that it names. The other copy stays unchanged for readers that are using it.
     Atomics.store(words, Word.totalsVersion, version);
+    // Before `published`: a reader that has the limit finds out how much of it is linked. Release, after all links.
+    Atomics.store(words, Word.linked, this.#unlinkedFrom === 0 ? words[Word.used] : this.#unlinkedFrom);
     // Release, after all entries below it: the one store that makes them visible.
     Atomics.store(words, Word.published, words[Word.used]);
+  }
+
+  /**
+   * Any thread. How many bytes below `limit` the allocations take that may be of keys which are not in the skip list yet.
+   * An iterator sorts these for itself, which takes the longer the more there are.
+   */
+  unlinkedBytes(limit: number): number {
+    // Acquire: all nodes below were linked before it was stored.
+    return Math.max(0, limit - Atomics.load(this.#words, Word.linked));
   }
 
   /** Any thread. The limit to read with: entries below it are visible. */
@@ -346,9 +368,17 @@ export class Memtable {
 
   /** Any thread. The newest entry below `limit` of each key, in key order or against it. */
   iterator(limit: number, isReverse = false): RecordIterator {
-    return isReverse
-      ? new ReverseMemtableIterator(this.#words, this.bytes, limit)
-      : new MemtableIterator(this.#words, this.bytes, limit);
+    const words = this.#words;
+    const { bytes } = this;
+    const nodeLimit = limit - this.unlinkedBytes(limit);
+    const linked = isReverse
+      ? new ReverseMemtableIterator(words, bytes, limit, nodeLimit)
+      : new MemtableIterator(words, bytes, limit, nodeLimit);
+    if (nodeLimit === limit) return linked;
+    return new MergingIterator(
+      [linked, new UnlinkedIterator(words, bytes, nodeLimit, limit, isReverse)],
+      isReverse,
+    );
   }
 
   /** The number of published entries, counting all versions of a key. */

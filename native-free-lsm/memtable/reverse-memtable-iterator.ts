@@ -11,7 +11,7 @@ const STRETCH_LEVEL = 2;
 const NO_KEY = new Uint8Array(0);
 
 /**
- * The newest entry below a limit of each key of a memtable, from the last key to the first. It is sound for the reasons
+ * The newest entry below a limit of each key of a memtable that has a node below another limit, from the last key to the first. It is sound for the reasons
  * that MemtableIterator is. Nodes have no links back, so a stretch of nodes is found by a search for its beginning, and
  * walked forward once.
  */
@@ -25,16 +25,19 @@ export class ReverseMemtableIterator implements RecordIterator {
   recordEnd = 0;
   readonly #words: Int32Array;
   readonly #limit: number;
-  /** Nodes below the limit that come next, the first of them last. */
+  readonly #nodeLimit: number;
+  /** Nodes below their limit that come next, the first of them last. */
   readonly #stretch: number[] = [];
   /** The node before which the search goes on; `HEAD_NODE`: there is none. */
   #stretchStart = HEAD_NODE;
 
-  constructor(words: Int32Array, bytes: Uint8Array, limit: number) {
+  /** @param nodeLimit as for MemtableIterator */
+  constructor(words: Int32Array, bytes: Uint8Array, limit: number, nodeLimit: number) {
     this.#words = words;
     this.keyBytes = bytes;
     this.recordBytes = bytes;
     this.#limit = limit;
+    this.#nodeLimit = nodeLimit;
   }
 
   seekToFirst(): void {
@@ -67,7 +70,7 @@ export class ReverseMemtableIterator implements RecordIterator {
     stretch.length = 0;
     if (node === HEAD_NODE) node = this.#follow(node, 0);
     while (node !== 0 && (!hasKey || this.#compareKey(node, key, start, end) < 0)) {
-      if (node < this.#limit) stretch.push(node);
+      if (node < this.#nodeLimit) stretch.push(node);
       node = this.#follow(node, 0);
     }
   }
@@ -91,7 +94,7 @@ export class ReverseMemtableIterator implements RecordIterator {
   }
 
   #follow(node: number, level: number): number {
-    return followLink(this.#words, node, level, this.#limit);
+    return followLink(this.#words, node, level, this.#nodeLimit);
   }
 
   #compareKey(node: number, key: Uint8Array, start: number, end: number): number {

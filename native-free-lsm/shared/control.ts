@@ -15,6 +15,7 @@
  *   stallFails                 main             writer thread          1: what the writer waits for is tried and fails
  *   notedGeneration            main             writer thread          first log of this run, once the manifest names it
  *   writerSuperVersionEpoch    writer thread    main                   superVersionEpoch up to which the writer has followed
+ *   orderRequests              reader threads   writer thread          counts scans that found keys which are in no order
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
  *   tableReads[thread]         that thread      main                   data blocks read from disk
  *   tableReadBytes[thread]     that thread      main                   their bytes in KiB, so that 32 bits last
@@ -41,6 +42,7 @@ export const ControlWord = {
   syncRequests: 11,
   syncFrames: 12,
   stallFails: 13,
+  orderRequests: 14,
   generationArena: 16,
   tableReads: 32,
   tableReadKib: 64,

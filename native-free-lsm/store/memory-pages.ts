@@ -21,6 +21,8 @@ import { MissedBlocks } from './missed-blocks.ts';
 /** Larger pages are for a reader: this is the main thread. */
 const MAX_ENTRIES = 128;
 const MAX_BYTES = 64 * 1024;
+/** Of keys that are not in order in the newest memtable. */
+const MAX_UNLINKED_BYTES = 16 * 1024;
 /** The most blocks that one page has loaded for those to come. */
 const MAX_MISSING = 8;
 
@@ -61,6 +63,8 @@ export class MemoryPages {
     if (encoder !== 0 || maxEntries > MAX_ENTRIES || maxBytes > MAX_BYTES) return null;
     // Versions decide there, and what cannot be read counts.
     if (point.tables.quarantine.length > 0) return null;
+    // They are sorted for each page.
+    if (this.#arenas.memtable(point.generation).unlinkedBytes(point.limit) > MAX_UNLINKED_BYTES) return null;
     try {
       this.#setBound(request);
       const cover = this.#cover(point);

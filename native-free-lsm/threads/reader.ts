@@ -308,6 +308,8 @@ export class ReaderRole {
     for (let g = generation; g >= tables.oldestGeneration; g--) {
       const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
       const limit = g === generation ? memtableLimit : memtable.publishedOffset;
+      // It only makes the writer sort for the scans to come; nothing is ordered by it.
+      if (memtable.unlinkedBytes(limit) > 0) Atomics.add(this.#words, ControlWord.orderRequests, 1);
       sources.push(memtable.iterator(limit, reverse));
       const own = memtable.ranges(limit);
       if (own !== null) ranges.push(own);

@@ -33,8 +33,16 @@ import { WriterNews } from './writer-news.ts';
 const MAX_RUN_BYTES = 1024 * 1024;
 /** The share of a memtable that one append may fill: tiny puts take four times as much room there as in a ring. */
 const MAX_RUN_SHARE = 1 / 8;
-/** From so many puts of a run on it takes less time to sort their keys than to search the place of each. */
-const MANY_PUTS = 256;
+/**
+ * From so many puts of a run on their keys are linked later, together with those of other runs: to sort them takes less
+ * time than to search the place of each. It is done when there are many, when nothing has come for a moment, and before
+ * the memtable is sealed.
+ */
+const MANY_PUTS = 8;
+const MAX_UNLINKED_ENTRIES = 8192;
+const LINK_DELAY_MS = 10;
+/** For so long after a scan has found keys in no order they are linked with their run. */
+const ORDER_MS = 1000;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
 const MEMORY_SHORT = new LsmError(
@@ -85,6 +93,9 @@ export class WriterRole {
   /** Whether a write that is to be synced may lie in this run or behind it. */
   #isSyncAsked = false;
   #lastSyncMs: number;
+  #lastRunMs = 0;
+  #orderRequestsSeen = 0;
+  #orderedUntilMs = 0;
   /** The last attempt to go over to the next log has failed. */
   #rotationFails = false;
   #finished = false;
@@ -133,7 +144,8 @@ export class WriterRole {
     this.#isWaiting = false;
     if (!this.#requests.nextRun(this.#maxRunBytes)) return this.#idle();
     this.#refresh();
-    if (cutRunToOneFate(this.#requests, this.#deadlines, this.#clock.monotonicMs())) {
+    this.#lastRunMs = this.#clock.monotonicMs();
+    if (cutRunToOneFate(this.#requests, this.#deadlines, this.#lastRunMs)) {
       this.#answerRun(WriteCode.expired);
       // The next run starts its own wait for room.
       this.#roomPatience.end();
@@ -159,13 +171,17 @@ export class WriterRole {
     return true;
   }
 
-  /** In how many ms `step` has work without a new request: the run waits for a memtable, or the log must be synced. */
+  /**
+   * In how many ms `step` has work without a new request: the run waits for a memtable, the log must be synced, or keys
+   * linked.
+   */
   get dueMs(): number {
     if (this.#isWaiting) return 1;
     const log = this.#logs.current;
     const isUnsynced = log !== undefined && log.syncedBytes !== log.lengthBytes;
     const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
-    return isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
+    const syncMs = isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
+    return this.#memtable.unlinkedEntries > 0 ? Math.min(LINK_DELAY_MS, syncMs) : syncMs;
   }
 
   /** @param waits of the thread that waits */
@@ -222,6 +238,8 @@ export class WriterRole {
 
   #idle(): boolean {
     this.#refresh();
+    if (this.#memtable.unlinkedEntries > 0 && this.#clock.monotonicMs() - this.#lastRunMs >= LINK_DELAY_MS)
+      this.#memtable.linkNew();
     this.#syncWhenDue();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
     if (this.#isStopped && this.#requests.empty && !this.#finished) {
@@ -350,6 +368,7 @@ export class WriterRole {
     const next = this.#generation + 1;
     // A step that fails is tried again with the next run. A run that fits into this memtable is still written.
     this.#logs.succeed(next);
+    this.#memtable.linkNew();
     this.#versions.sealed(this.#memtable.largestTimestamp);
     this.#memtable = this.#tracker.memtable(arena);
     this.#memtable.reset(next);
@@ -429,9 +448,20 @@ export class WriterRole {
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
-    memtable.linkNew();
+    if (memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES || this.#isOrderWanted()) memtable.linkNew();
     // The run becomes visible only now: the log has it, and all puts of a batch appear together.
     memtable.publish();
+  }
+
+  /** Whether a scan has found keys in no order lately. */
+  #isOrderWanted(): boolean {
+    // Any recent value will do: scans sort what is not linked for themselves.
+    const requests = Atomics.load(this.#words, ControlWord.orderRequests);
+    if (requests !== this.#orderRequestsSeen) {
+      this.#orderRequestsSeen = requests;
+      this.#orderedUntilMs = this.#lastRunMs + ORDER_MS;
+    }
+    return this.#lastRunMs < this.#orderedUntilMs;
   }
 
   #refuseRun(failure: LsmError): void {

@@ -15,14 +15,20 @@ for (let ready = 0; ready < 2; ready = Atomics.load(words, RunWord.ready))
 let sequence = 0;
 let status: InsertStatus = InsertStatus.applied;
 while (status !== InsertStatus.full) {
+  const isLinked = random(3) === 0;
   for (let batch = 1 + random(64); batch > 0; batch--) {
     const keyLength = writeKey(key, keyNumber(sequence, keys));
     const recordLength = writeOwnRecord(record, key, keyLength, sequence);
-    status = memtable.insert(key, 0, keyLength, record, 0, recordLength);
+    status = isLinked
+      ? memtable.insert(key, 0, keyLength, record, 0, recordLength)
+      : memtable.insertUnlinked(key, 0, keyLength, record, 0, recordLength);
     if (status === InsertStatus.full) break;
     sequence++;
   }
+  // Sometimes before they are published, and sometimes when readers have begun to walk over them.
+  if (random(8) === 0) memtable.linkNew();
   memtable.publish();
+  if (random(8) === 0) memtable.linkNew();
   Atomics.store(words, RunWord.published, sequence);
 }
 Atomics.store(words, RunWord.done, 1);

@@ -61,8 +61,10 @@ const step = fc.oneof(
       timestamp: fc.oneof(fc.nat(20), fc.maxSafeNat()),
       writer: fc.constantFrom(0, 1, 0xffffffff),
       valueBytes: fc.oneof(fc.nat(8), fc.nat(200)),
+      isLinked: fc.boolean(),
     }),
   },
+  { weight: 1, arbitrary: fc.constant({ kind: 'link' as const }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'publish' as const }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('read' as const), key: keys, age: fc.nat(5) }) },
 );
@@ -116,10 +118,16 @@ test('a memtable is a map of versions at every limit it ever published', () => {
           const record = encodeRecord(fields, Buffer.alloc(each.valueBytes, `${timestamp}`));
           const key = latin1(each.key);
           const expected = model.insert(each.key, timestamp, writer, record);
-          const status = memtable.insert(key, 0, key.length, record, 0, record.length);
+          const status = each.isLinked
+            ? memtable.insert(key, 0, key.length, record, 0, record.length)
+            : memtable.insertUnlinked(key, 0, key.length, record, 0, record.length);
           assert.equal(status, expected.applied ? InsertStatus.applied : InsertStatus.stale);
           assert.equal(memtable.metTimestamp, expected.met?.timestamp ?? 0);
           assert.equal(memtable.metWriter, expected.met?.writer ?? 0);
+        } else if (each.kind === 'link') {
+          memtable.linkNew();
+          assert.equal(reader.unlinkedBytes(reader.publishedOffset), 0);
+          assert.equal(memtable.unlinkedEntries, 0);
         } else if (each.kind === 'publish') {
           memtable.publish();
           model.publications++;

@@ -56,6 +56,34 @@ function keysFrom(memtable: Memtable, limit = memtable.publishedOffset, seek?: s
   return keys;
 }
 
+test('an iterator goes on in order while the keys that it began with are linked', () => {
+  for (const isReverse of [false, true]) {
+    const memtable = newMemtable();
+    const names = Array.from({ length: 60 }, (_, i) => `key${String((i * 37) % 60).padStart(2, '0')}`);
+    for (const [i, name] of names.entries()) {
+      const bytes = Buffer.from(name);
+      const value = record(i + 1, name);
+      if (i < 20) memtable.insert(bytes, 0, bytes.length, value, 0, value.length);
+      else memtable.insertUnlinked(bytes, 0, bytes.length, value, 0, value.length);
+    }
+    memtable.publish();
+    const limit = memtable.publishedOffset;
+    assert.ok(memtable.unlinkedBytes(limit) > 0);
+    assert.equal(memtable.unlinkedEntries, 40);
+    const iterator = memtable.iterator(limit, isReverse);
+    const seen: string[] = [];
+    for (iterator.seekToFirst(); iterator.valid; iterator.next()) {
+      seen.push(Buffer.from(iterator.keyBytes.subarray(iterator.keyStart, iterator.keyEnd)).toString());
+      if (seen.length === 10) memtable.linkNew();
+      // Later ones are not its own.
+      if (seen.length === 20) insert(memtable, `key${isReverse ? '0' : '9'}x`, record(100));
+      if (seen.length === 25) memtable.publish();
+    }
+    assert.deepEqual(seen, isReverse ? names.toSorted().reverse() : names.toSorted());
+    assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), 0);
+  }
+});
+
 test('what is inserted is seen from its publication on, and not at earlier limits', () => {
   const memtable = newMemtable();
   const empty = memtable.publishedOffset;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { frameLength, nextFrame, payloadStart } from '../../../../native-free-lsm/format/frame.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/log/write-operation.ts';
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
@@ -37,7 +37,8 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
   const hashSeed = HASH_SEED;
   const deadlines = WriteDeadlines.allocate(16);
-  const place = { directory: 'db', control: createControl(), arenas: [arena], arena: 0, generation: 1 };
+  const arenas = [arena, createArena(options.memtableBytes, HASH_SEED)];
+  const place = { directory: 'db', control: createControl(), arenas, arena: 0, generation: 1 };
   const writer = new WriterRole(
     { ...rings, ...place, options, hashSeed, thread: 1, deadlines },
     fs,
@@ -52,11 +53,11 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   const times = new WriteDeadlines(deadlines);
   const requests = new RingProducer(rings.requests);
   let timestamp = 0;
-  const put = (tag = 0, deadlineMs = Number.POSITIVE_INFINITY): void => {
+  const put = (tag = 0, deadlineMs = Number.POSITIVE_INFINITY, key = KEY): void => {
     times.set(tag, deadlineMs);
     const value = record(++timestamp, '');
-    const at = requests.reserve(putOperationBytes(KEY.length, value.length));
-    encodePut(requests.bytes, at, KEY, value);
+    const at = requests.reserve(putOperationBytes(key.length, value.length));
+    encodePut(requests.bytes, at, key, value);
     requests.push(tag);
     requests.publish();
   };
@@ -256,4 +257,71 @@ test('a writer has nothing to do either once a log came that needs no note, whil
   assert.equal(writer.step(), false);
   assert.equal(writer.dueMs, Number.POSITIVE_INFINITY);
   writer.close();
+});
+
+describe('keys of many puts', () => {
+  /** Puts several keys, none of them in order, in one run; returns how much is in no order then. */
+  const putMany = ({ memtable, put, writer }: ReturnType<typeof startWriter>, prefix: string): number => {
+    for (let i = 0; i < 12; i++)
+      put(i, Number.POSITIVE_INFINITY, Buffer.from(`${prefix}${String((i * 5) % 12).padStart(2, '0')}`));
+    assert.equal(writer.step(), true);
+    return memtable.unlinkedBytes(memtable.publishedOffset);
+  };
+  const keysOf = ({ memtable }: ReturnType<typeof startWriter>): string[] => {
+    const keys: string[] = [];
+    const iterator = memtable.iterator(memtable.publishedOffset);
+    for (iterator.seekToFirst(); iterator.valid; iterator.next())
+      keys.push(Buffer.from(iterator.keyBytes.subarray(iterator.keyStart, iterator.keyEnd)).toString());
+    return keys;
+  };
+  const expected = (...prefixes: string[]): string[] =>
+    prefixes.flatMap((prefix) =>
+      Array.from({ length: 12 }, (_, i) => `${prefix}${String(i).padStart(2, '0')}`),
+    );
+
+  test('are linked when nothing has come for a moment, and found in order before', () => {
+    const started = startWriter(RESPONSE_RING_BYTES, 64 << 10);
+    const { clock, memtable, writer } = started;
+    assert.ok(putMany(started, 'b') > 0);
+    assert.deepEqual(keysOf(started), expected('b'));
+    assert.equal(writer.dueMs, 10);
+    clock.advance(9);
+    assert.equal(writer.step(), false);
+    assert.ok(putMany(started, 'a') > 0);
+    assert.deepEqual(keysOf(started), expected('a', 'b'));
+    clock.advance(10);
+    assert.equal(writer.step(), false);
+    assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), 0);
+    assert.deepEqual(keysOf(started), expected('a', 'b'));
+    assert.equal(writer.dueMs, Number.POSITIVE_INFINITY);
+    writer.close();
+  });
+
+  test('are linked with their run for a second after a scan has asked for it', () => {
+    const started = startWriter(RESPONSE_RING_BYTES, 64 << 10);
+    assert.ok(putMany(started, 'a') > 0);
+    Atomics.add(new Int32Array(started.control), ControlWord.orderRequests, 1);
+    assert.equal(putMany(started, 'b'), 0);
+    started.clock.advance(999);
+    assert.equal(putMany(started, 'c'), 0);
+    started.clock.advance(1);
+    assert.ok(putMany(started, 'd') > 0);
+    assert.deepEqual(keysOf(started), expected('a', 'b', 'c', 'd'));
+    started.writer.close();
+  });
+
+  test('are linked before their memtable is sealed', () => {
+    const started = startWriter(RESPONSE_RING_BYTES, 64 << 10);
+    const { control, memtable, put, writer } = started;
+    assert.ok(putMany(started, 'a') > 0);
+    const words = new Int32Array(control);
+    Atomics.store(words, ControlWord.spareArena, 2);
+    Atomics.add(words, ControlWord.sealRequests, 1);
+    put();
+    assert.equal(writer.step(), true);
+    assert.equal(words[ControlWord.activeGeneration], 2);
+    assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), 0);
+    assert.deepEqual(keysOf(started), expected('a'));
+    writer.close();
+  });
 });
