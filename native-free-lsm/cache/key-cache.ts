@@ -2,8 +2,8 @@ import type { BlockCache } from './block-cache.ts';
 
 /**
  * Remembers where in cached blocks keys were found, so that the next get of a key needs no filter, index or search of
- * a block to find it again (idea: the key cache of Apache Cassandra). It is the main thread's. A key has one place, by
- * its hash, which it takes from another; longer keys than fit have none.
+ * a block to find it again (idea: the key cache of Apache Cassandra). It is the main thread's. A key has two
+ * places, by its hash, of which it takes one from another; longer keys than fit have none.
  *
  *    0  f64  position of the block in the cache: it lies there until the cache's hand has passed it
  *    8  u32  id of the table
@@ -34,8 +34,8 @@ const SHARE = 1 / 8;
 
 /** How much of the memory for cached blocks is for the places of keys. */
 export function keyCacheBytes(blockCacheBytes: number): number {
-  const entries = Math.floor((blockCacheBytes * SHARE) / (ENTRY_BYTES + 1));
-  return Math.max(1, entries) * (ENTRY_BYTES + 1);
+  const pairs = Math.floor((blockCacheBytes * SHARE) / (2 * (ENTRY_BYTES + 1)));
+  return Math.max(1, pairs) * 2 * (ENTRY_BYTES + 1);
 }
 
 export class KeyCache {
@@ -44,20 +44,22 @@ export class KeyCache {
   recordStart = 0;
   recordEnd = 0;
   readonly #cache: BlockCache;
-  readonly #entries: number;
+  readonly #pairs: number;
   readonly #tags: Uint8Array;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   /** Index of the first word of the place that `find` has found. */
   #at = 0;
+  /** Which of two places is taken next. */
+  #turn = 0;
 
   /** @param memoryBytes from `keyCacheBytes`; pages become resident when they are first used */
   constructor(cache: BlockCache, memoryBytes: number) {
     const entries = memoryBytes / (ENTRY_BYTES + 1);
     const memory = new ArrayBuffer(entries * ENTRY_BYTES);
     this.#cache = cache;
-    this.#entries = entries;
+    this.#pairs = entries / 2;
     this.#tags = new Uint8Array(entries);
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory);
@@ -66,8 +68,16 @@ export class KeyCache {
 
   /** Whether a place is known where the key was found in a table. Newer tables may have the key as well, see `isFirst`. */
   find(hash: number, key: Uint8Array): boolean {
-    const entry = this.#entryOf(hash);
-    if (this.#tags[entry] !== (hash & 0xff)) return false;
+    const tags = this.#tags;
+    const tag = hash & 0xff;
+    const first = this.#firstOf(hash);
+    return (
+      (tags[first] === tag && this.#has(first, hash, key)) ||
+      (tags[first + 1] === tag && this.#has(first + 1, hash, key))
+    );
+  }
+
+  #has(entry: number, hash: number, key: Uint8Array): boolean {
     const words = this.#words;
     const at = entry * ENTRY_WORDS;
     const { length } = key;
@@ -108,8 +118,8 @@ export class KeyCache {
   ): void {
     const { length } = key;
     if (length > MAX_KEY_BYTES) return;
-    const entry = this.#entryOf(hash);
     const words = this.#words;
+    const entry = this.#placeFor(hash);
     const at = entry * ENTRY_WORDS;
     this.#tags[entry] = hash;
     this.#doubles[entry * ENTRY_DOUBLES] = this.#cache.positionOf(slot);
@@ -124,7 +134,18 @@ export class KeyCache {
     for (let i = 0; i < length; i++) bytes[keyAt + i] = key[i];
   }
 
-  #entryOf(hash: number): number {
-    return ((hash * this.#entries) / TWO_32) >>> 0;
+  /** The place that has the hash already, else one of its two in turn. */
+  #placeFor(hash: number): number {
+    const words = this.#words;
+    const first = this.#firstOf(hash);
+    if (words[first * ENTRY_WORDS + HASH] === (hash | 0)) return first;
+    if (words[(first + 1) * ENTRY_WORDS + HASH] === (hash | 0)) return first + 1;
+    this.#turn ^= 1;
+    return first + this.#turn;
+  }
+
+  /** The first of the two places of a hash. */
+  #firstOf(hash: number): number {
+    return 2 * (((hash * this.#pairs) / TWO_32) >>> 0);
   }
 }
