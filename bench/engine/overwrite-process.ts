@@ -14,6 +14,7 @@ import {
   WriteStatus,
 } from '../../native-free-lsm/index.ts';
 import { fillValue, mix } from '../../src/cli/fill/values.ts';
+import { NODE_TABLES } from '../../src/node/table-options.ts';
 
 const SEED = 2;
 const WRITER = 1;
@@ -84,7 +85,11 @@ class Overwrites {
 
 async function overwrite(task: OverwriteTask): Promise<void> {
   const { engine, keys } = task;
-  await using store = RecordStore.open(engine, { durability: 'none', dropTombstonesBelow: 0 });
+  await using store = RecordStore.open(engine, {
+    ...NODE_TABLES,
+    durability: 'none',
+    dropTombstonesBelow: 0,
+  });
   const last = Math.ceil(keys * LAST_SHARE);
   const overwrites = new Overwrites(store, task, keys + last);
   await overwrites.run(keys);

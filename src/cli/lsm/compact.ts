@@ -7,6 +7,7 @@ import {
 } from '../../../native-free-lsm/index.ts';
 import { systemClock } from '../../clock.ts';
 import { describeSize } from '../../config/units.ts';
+import { NODE_TABLES } from '../../node/table-options.ts';
 import { Interrupted } from '../interrupted.ts';
 import { print } from '../output.ts';
 import { StopSignals } from '../stop-signals.ts';
@@ -20,9 +21,10 @@ const SHOW_MS = 100;
 
 /**
  * Deletions are kept, because a copy of a node's engine does not show that it belongs to a node. Sizes are those of a
- * node with the largest values that it can be set to; the content of tables does not depend on them.
+ * node with the largest values that it can be set to; the content of tables does not depend on them. Tables are written
+ * as a node writes them.
  */
-const OPTIONS: Partial<EngineOptions> = { dropTombstonesBelow: 0, blockCacheBytes: MIB };
+const OPTIONS: Partial<EngineOptions> = { ...NODE_TABLES, dropTombstonesBelow: 0, blockCacheBytes: MIB };
 
 interface Sums {
   readonly tables: number;
