@@ -12,6 +12,11 @@ export const TOGETHER = 'together.ts';
 
 /** Files that have a process of their own in a folder whose files share one, with the reason. */
 export const ALONE: Readonly<Record<string, string>> = {
+  'test/contract/engine/thread-deaths.test.ts': 'it kills threads, and looks at what memory they have left',
+  'test/contract/engine/threads.test.ts':
+    'its 64 callers at once, and 40,000 gets, want a process of their own',
+  'test/contract/profiling/planted.test.ts': 'it profiles its process',
+  'test/contract/profiling/sampled-kernel.test.ts': 'it tells the threads of its process apart',
   'test/simulation/world/simulator.test.ts': 'it computes for a minute in a thread of its own',
   'test/unit/bench/micro/cases.test.ts': 'it awaits something before it names its tests',
   'test/unit/src/node/node.test.ts': 'it waits for most of its time, in which others of its folder could run',
@@ -23,8 +28,7 @@ export const BEGUN_FIRST: readonly string[] = [
   'test/unit/native-free-lsm/together.ts',
   'test/unit/src/node/node.test.ts',
   'test/simulation/together.ts',
-  'test/crash/engine/damage.test.ts',
-  'test/crash/engine/crash-points.test.ts',
+  'test/crash/engine/together.ts',
   'test/unit/native-free-lsm/store/together.ts',
   'test/unit/src/together.ts',
 ];
