@@ -36,6 +36,15 @@ export class InsertPosition {
     this.#link(node, height);
   }
 
+  /** As `link`, if the node belongs behind the last one, and all others: to know that takes one comparison. */
+  linkAtEnd(node: number, height: number): boolean {
+    const last = this.#last === 0 ? HEAD_NODE : this.#last;
+    if (this.#words[linkIndex(last, 0)] !== 0) return false;
+    if (last !== HEAD_NODE && this.#compare(last, node) > 0) return false;
+    this.#link(node, height);
+    return true;
+  }
+
   /** As `link`, for one of several nodes that are linked in the order of their keys, and come in between each other. */
   linkInOrder(node: number, height: number): void {
     if (this.#last === 0 || this.#compare(this.#last, node) > 0) this.#find(node);

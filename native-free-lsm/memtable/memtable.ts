@@ -481,8 +481,9 @@ export class Memtable {
     // A reader that sees the old height starts lower and only takes more steps.
     if (height > words[Word.height]) words[Word.height] = height;
     // Behind one that is not linked none is: `linkNew` links all from there on.
-    if (isLinked && this.#unlinkedFrom === 0) this.#position.link(node, height);
-    else if (this.#unlinkedFrom === 0) {
+    if (this.#unlinkedFrom !== 0) return node;
+    if (isLinked) this.#position.link(node, height);
+    else if (!this.#position.linkAtEnd(node, height)) {
       this.#unlinkedFrom = start - ALLOCATION_HEADER_BYTES;
       this.#entriesLinked = words[Word.entries];
     }

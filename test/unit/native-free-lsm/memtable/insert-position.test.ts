@@ -129,3 +129,23 @@ test('a key that is put behind one without links is linked with it', () => {
   insert(table.memtable, keyOf(26));
   checkOrder(table, new Set([10, 15, 20, 25, 26, 30].map(keyOf)));
 });
+
+test('keys that ascend to the end are linked at once, also where they may be linked later', () => {
+  const table = newTable();
+  const inserted = new Set<string>();
+  const put = (number: number): void => {
+    insert(table.memtable, keyOf(number), false);
+    inserted.add(keyOf(number));
+  };
+  for (let i = 100; i < 200; i++) put(i);
+  assert.equal(table.memtable.unlinkedEntries, 0);
+  checkOrder(table, inserted);
+  put(50);
+  put(300);
+  assert.equal(table.memtable.unlinkedEntries, 2);
+  table.memtable.linkNew();
+  // The last that was linked is the last of all.
+  put(301);
+  assert.equal(table.memtable.unlinkedEntries, 0);
+  checkOrder(table, inserted);
+});
