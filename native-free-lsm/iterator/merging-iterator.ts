@@ -5,6 +5,12 @@ import { KeyBound } from './key-bound.ts';
 import type { PageBuilder } from './page-builder.ts';
 import type { RecordIterator } from './record-iterator.ts';
 
+const MAX_PREFIX_BYTES = 128;
+/** Of the bytes that the keys have in common when the prefix is chosen, so many go into the heads: else it changes soon. */
+const SPARED_BYTES = 2;
+const FEW_TIES = 16;
+const MANY_TIES = 4096;
+
 /**
  * Merges many sources of one order into one, with each key once in its newest version. Sources are given newest first:
  * of equal versions, the earliest source's is kept.
@@ -12,6 +18,11 @@ import type { RecordIterator } from './record-iterator.ts';
  * It is a binary heap of sources, ordered by key, then newest version, then position. The current position of each
  * source is kept beside it in arrays, so that a comparison touches no source and the loops see one kind of object,
  * whatever kinds the sources are. A step allocates nothing.
+ *
+ * Nearly all comparisons are of numbers: beside the key of each source stands its *head*, four bytes behind a prefix
+ * that all current keys have in common. (Idea: the poor man's normalized keys of Graefe and Larson, "B-tree indexes and
+ * CPU caches", 2001.) The prefix is chosen anew when a key comes that does not begin with it, and when heads have been
+ * equal too often to be of use.
  */
 export class MergingIterator implements RecordIterator {
   valid = false;
@@ -25,6 +36,12 @@ export class MergingIterator implements RecordIterator {
   readonly #keyBytes: Uint8Array[];
   readonly #keyStart: Int32Array;
   readonly #keyEnd: Int32Array;
+  readonly #heads: Uint32Array;
+  readonly #prefix = new Uint8Array(MAX_PREFIX_BYTES);
+  #prefixBytes = 0;
+  /** How many comparisons heads have left open since the prefix was chosen, and how many they may. */
+  #ties = 0;
+  #maxTies = FEW_TIES;
   /** Positions of the sources that are at an entry; `#heap[0]` is the current one. */
   readonly #heap: Int32Array;
   #size = 0;
@@ -41,6 +58,7 @@ export class MergingIterator implements RecordIterator {
     this.#keyBytes = sources.map(() => this.keyBytes);
     this.#keyStart = new Int32Array(sources.length);
     this.#keyEnd = new Int32Array(sources.length);
+    this.#heads = new Uint32Array(sources.length);
     this.#heap = new Int32Array(sources.length);
   }
 
@@ -132,6 +150,7 @@ export class MergingIterator implements RecordIterator {
         this.#heap[this.#size++] = position;
       }
     }
+    this.#choosePrefix();
     for (let at = (this.#size >>> 1) - 1; at >= 0; at--) this.#siftDown(at);
     this.#show();
   }
@@ -164,8 +183,14 @@ export class MergingIterator implements RecordIterator {
   /** Moves a source to its right place in the heap after its key has changed. */
   #settle(at: number): void {
     const position = this.#heap[at];
-    if (this.#sources[position].valid) this.#remember(position);
-    else this.#heap[at] = this.#heap[--this.#size];
+    if (this.#sources[position].valid) {
+      this.#remember(position);
+      // One source alone is compared with nothing.
+      if (this.#size > 1) {
+        if (this.#ties < this.#maxTies && this.#hasPrefix(position)) this.#setHead(position);
+        else this.#choosePrefix();
+      }
+    } else this.#heap[at] = this.#heap[--this.#size];
     this.#siftDown(at);
   }
 
@@ -204,13 +229,64 @@ export class MergingIterator implements RecordIterator {
   }
 
   #compareKeys(a: number, b: number): number {
+    const heads = this.#heads;
+    if (heads[a] !== heads[b]) return heads[a] < heads[b] ? -1 : 1;
+    this.#ties++;
+    const prefixBytes = this.#prefixBytes;
     return compareBytes(
       this.#keyBytes[a],
-      this.#keyStart[a],
+      this.#keyStart[a] + prefixBytes,
       this.#keyEnd[a],
       this.#keyBytes[b],
-      this.#keyStart[b],
+      this.#keyStart[b] + prefixBytes,
       this.#keyEnd[b],
     );
+  }
+
+  #hasPrefix(position: number): boolean {
+    const prefix = this.#prefix;
+    const prefixBytes = this.#prefixBytes;
+    const key = this.#keyBytes[position];
+    const start = this.#keyStart[position];
+    if (this.#keyEnd[position] - start < prefixBytes) return false;
+    for (let i = 0; i < prefixBytes; i++) if (key[start + i] !== prefix[i]) return false;
+    return true;
+  }
+
+  /** Bytes that a key does not have count as zeros: what that leaves open is compared whole. */
+  #setHead(position: number): void {
+    const key = this.#keyBytes[position];
+    const at = this.#keyStart[position] + this.#prefixBytes;
+    const end = this.#keyEnd[position];
+    let head = 0;
+    if (at + 4 <= end) head = (key[at] << 24) | (key[at + 1] << 16) | (key[at + 2] << 8) | key[at + 3];
+    else for (let i = 0; i < 4; i++) head = (head << 8) | (at + i < end ? key[at + i] : 0);
+    this.#heads[position] = head;
+  }
+
+  /** Takes what the keys of all sources have in common, and makes their heads. */
+  #choosePrefix(): void {
+    if (this.#size === 0) return;
+    const heap = this.#heap;
+    const first = heap[0];
+    const key = this.#keyBytes[first];
+    const start = this.#keyStart[first];
+    let common = Math.min(this.#keyEnd[first] - start, MAX_PREFIX_BYTES + SPARED_BYTES);
+    for (let at = 1; at < this.#size && common > 0; at++) {
+      const position = heap[at];
+      const other = this.#keyBytes[position];
+      const otherStart = this.#keyStart[position];
+      const shared = Math.min(common, this.#keyEnd[position] - otherStart);
+      common = 0;
+      while (common < shared && key[start + common] === other[otherStart + common]) common++;
+    }
+    const prefixBytes = Math.max(0, common - SPARED_BYTES);
+    // Where another choice would be the same one, heads are of little use.
+    this.#maxTies =
+      prefixBytes === this.#prefixBytes && this.#ties > 0 ? Math.min(2 * this.#maxTies, MANY_TIES) : FEW_TIES;
+    this.#ties = 0;
+    this.#prefixBytes = prefixBytes;
+    for (let i = 0; i < prefixBytes; i++) this.#prefix[i] = key[start + i];
+    for (let at = 0; at < this.#size; at++) this.#setHead(heap[at]);
   }
 }

@@ -169,6 +169,59 @@ test('each key comes once, in either order, in its newest version, of equal ones
   );
 });
 
+/** Keys that begin alike for as long as a prefix may be and a little longer, and then differ in few bytes, zeros too. */
+const arbitraryAlike = fc
+  .tuple(
+    fc.constantFrom(0, 1, 3, 4, 125, 126, 127, 128, 129, 130, 131, 132, 200),
+    fc.array(fc.constantFrom(0, 1, 0xff), { maxLength: 7 }),
+  )
+  .map(([alike, rest]) => Buffer.concat([Buffer.alloc(alike, 'p'), Buffer.from(rest)]));
+
+test('so it is with keys that begin alike', () => {
+  const versions = fc.record({ key: arbitraryAlike, timestamp: fc.nat(3), writer: fc.nat(2) });
+  const sources = fc.array(
+    fc.array(versions, { maxLength: 60 }).map((all) => {
+      const keys = sortedUnique(all.map(({ key }) => key));
+      return keys.map((key) => all.find((version) => Buffer.compare(version.key, key) === 0) as Version);
+    }),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(sources, arbitraryAlike, fc.boolean(), (all, from, isReverse) => {
+      const merged = new MergingIterator(
+        listsOf(all).map((list) => new ListIterator(list, isReverse)),
+        isReverse,
+      );
+      const ascending = expectedMerge(all);
+      const expected = isReverse ? ascending.toReversed() : ascending;
+      merged.seekToFirst();
+      assert.deepEqual(printable(drain(merged)), printable(expected));
+      merged.seek(from, 0, from.length);
+      const rest = expected.filter((entry) => Buffer.compare(entry.key, from) < 0 === isReverse);
+      assert.deepEqual(printable(drain(merged)), printable(rest));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('keys of many sources that take turns are given in order while what they have in common changes', () => {
+  const numbers = Array.from({ length: 5000 }, (_, i) => 98_000 + i);
+  const lists = Array.from({ length: 5 }, (_, source) =>
+    numbers
+      .filter((number) => (number * 7919) % 5 === source || number % 97 === 0)
+      .map((number) => entryOf(String(number).padStart(16, '0'), `${source}`, 1)),
+  );
+  for (const isReverse of [false, true]) {
+    const merged = new MergingIterator(
+      lists.map((list) => new ListIterator(list, isReverse)),
+      isReverse,
+    );
+    merged.seekToFirst();
+    const found = drain(merged).map(({ key }) => Number(Buffer.from(key).toString()));
+    assert.deepEqual(found, isReverse ? numbers.toReversed() : numbers);
+  }
+});
+
 test('pages of runs hold the same, wherever pages end and whichever sources can be let run', () => {
   const clustered = arbitrarySources.map((sources) =>
     // Keys of a source side by side, so that there are runs.
