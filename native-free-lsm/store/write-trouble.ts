@@ -3,6 +3,11 @@ import type { LsmError } from '../errors.ts';
 import type { EngineConditions } from './conditions.ts';
 
 const PROBE_MS = 1000;
+/**
+ * For so long nothing fails before it is reported that writes go well. On a disk that is nearly full small writes succeed
+ * between large ones that fail, and nobody can act upon two lines a second.
+ */
+const CALM_MS = 10_000;
 
 /**
  * Notes that the log cannot be written, and has the writer try again now and then. Clients may not write to an engine
@@ -14,6 +19,10 @@ export class WriteTrouble {
   readonly #report: (message: string) => void;
   readonly #probe: () => void;
   #timer: { cancel(): void } | undefined;
+  /** Runs while writes succeed, and it has not been reported yet. */
+  #calm: { cancel(): void } | undefined;
+  /** What was reported last; undefined: that writes go well. */
+  #reported: string | undefined;
   #stopped = false;
 
   /** @param probe has the writer do what a write needs, without a write */
@@ -31,21 +40,31 @@ export class WriteTrouble {
 
   /** @param error the error with which writes fail from now on; undefined: they succeed again */
   changed(error: LsmError | undefined): void {
+    this.#calm?.cancel();
+    this.#calm = undefined;
     if (error === undefined) {
       this.#conditions.works('log');
-      this.#report('writes go well again');
       this.#rest();
+      if (!this.#stopped) this.#calm = this.#clock.after(CALM_MS, () => this.#reportCalm());
       return;
     }
     this.#conditions.failing('log', error);
-    this.#report(`writes fail: ${error.message}`);
+    if (error.code !== this.#reported) this.#report(`writes fail: ${error.message}`);
+    this.#reported = error.code;
     if (this.#timer === undefined && !this.#stopped) this.#wait();
   }
 
   /** Stops trying: nothing can succeed again until the engine is opened anew. */
   stop(): void {
     this.#stopped = true;
+    this.#calm?.cancel();
     this.#rest();
+  }
+
+  #reportCalm(): void {
+    this.#calm = undefined;
+    this.#reported = undefined;
+    this.#report('writes go well again');
   }
 
   #wait(): void {

@@ -50,11 +50,36 @@ for (const [code, calls, condition] of [
     simulation.fs.onCall = undefined;
     await simulation.pass(2000);
     assert.deepEqual(store.stats().conditions, []);
+    await simulation.pass(10_000);
     assert.match(simulation.reports.at(-1) as string, /go well again/);
     assert.equal((await write(10)).error, null);
     await simulation.settle(store.close());
   });
 }
+
+test('a disk with room for small writes alone is reported once, and once when large ones go well again', async () => {
+  const { simulation, store, write } = started();
+  simulation.fs.onCall = ({ operation, path, lengthBytes }) => {
+    if (operation === 'write' && path.endsWith('.log') && lengthBytes > 1000)
+      throw fileSystemError('ENOSPC', operation, path);
+    return undefined;
+  };
+  const lines = (): string[] => simulation.reports.filter((line) => /^writes /.test(line));
+  for (let i = 0; i < 8; i++) {
+    assert.notEqual((await write(5000)).error, null);
+    assert.equal((await write(10)).error, null);
+    await simulation.pass(2000);
+  }
+  assert.deepEqual(
+    lines().map((line) => line.slice(0, 11)),
+    ['writes fail'],
+  );
+  simulation.fs.onCall = undefined;
+  assert.equal((await write(5000)).error, null);
+  await simulation.pass(10_000);
+  assert.deepEqual(lines().slice(1), ['writes go well again']);
+  await simulation.settle(store.close());
+});
 
 test('a next log that cannot be begun is told as long as it cannot, though small writes go well', async () => {
   const { simulation, store, write } = started();
