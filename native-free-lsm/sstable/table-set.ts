@@ -83,30 +83,19 @@ export class TableLookup {
   #nextIndex = 0;
   /** Tables whose newest record is older than this are skipped. */
   #minTimestamp = 0;
-  #knownTable = NO_TABLE;
 
   /** @param seed of the hashes that `begin` takes */
   constructor(seed: HashSeed) {
     this.#seed = seed;
   }
 
-  /** @param knownTable the id of a table that has the key, if there is one of which that is known */
-  begin(
-    set: TableSet,
-    key: Uint8Array,
-    start: number,
-    end: number,
-    hash: number,
-    minTimestamp = 0,
-    knownTable = NO_TABLE,
-  ): void {
+  begin(set: TableSet, key: Uint8Array, start: number, end: number, hash: number, minTimestamp = 0): void {
     this.#set = set;
     this.#key = key;
     this.#start = start;
     this.#end = end;
     this.hash = hash;
     this.#minTimestamp = minTimestamp;
-    this.#knownTable = knownTable;
     this.#nextLevel = 0;
     this.#nextIndex = 0;
   }
@@ -128,7 +117,11 @@ export class TableLookup {
     this.#nextIndex = index + 1;
   }
 
-  next(): boolean {
+  /**
+   * @param knownTable the id of a table that has the key, if the caller knows one: who goes on from where another has
+   *   stopped, to read blocks, needs the block of that table too
+   */
+  next(knownTable = NO_TABLE): boolean {
     const levels = this.#set.levels;
     while (this.#nextLevel < levels.length) {
       const level = this.#nextLevel;
@@ -147,7 +140,7 @@ export class TableLookup {
         this.#nextLevel = level + 1;
         if (index >= tables.length) continue;
       }
-      if (this.#mayHold(tables[index], level > 0)) {
+      if (this.#mayHold(tables[index], level > 0, knownTable)) {
         this.level = level;
         this.index = index;
         return true;
@@ -160,10 +153,10 @@ export class TableLookup {
    * The filter is asked first: it refuses nearly all keys that are not there, for less than a comparison of keys costs.
    * @param endsBehind the table is known to end at or above the key
    */
-  #mayHold(reader: TableReader, endsBehind: boolean): boolean {
+  #mayHold(reader: TableReader, endsBehind: boolean, knownTable: number): boolean {
     const { id, largestKey, largestTimestamp, smallestKey } = reader.metadata;
     if (largestTimestamp < this.#minTimestamp) return false;
-    this.isKnown = id === this.#knownTable;
+    this.isKnown = id === knownTable;
     if (this.isKnown) return true;
     if (!reader.mayContain(this.#hashFor(reader))) return false;
     if (compareBytes(this.#key, this.#start, this.#end, smallestKey, 0, smallestKey.length) < 0) return false;

@@ -74,9 +74,10 @@ export class MemorySearch {
     const isKnown = keys.find(hash, key);
     if (isKnown && tables.quarantine.length === 0 && keys.isFirst(tables.id))
       return this.#found(cache.bytes, keys.recordStart, keys.recordEnd);
-    lookup.begin(tables, key, 0, key.length, hash, cover, isKnown ? keys.tableId : NO_TABLE);
+    lookup.begin(tables, key, 0, key.length, hash, cover);
     if (tables.quarantine.length > 0 && tables.isDoubtful(key, 0, key.length, cover)) return Reach.quarantine;
-    while (lookup.next()) {
+    const knownTable = isKnown ? keys.tableId : NO_TABLE;
+    while (lookup.next(knownTable)) {
       if (lookup.isKnown) {
         keys.confirm(tables.id);
         return this.#found(cache.bytes, keys.recordStart, keys.recordEnd);

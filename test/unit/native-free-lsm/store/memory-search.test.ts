@@ -95,3 +95,19 @@ test('the same by the other ways to get', async () => {
     assert.equal(String(await simulation.settle(engine.get(key))), i === 7 ? 'new' : old(i));
   await simulation.settle(engine.close());
 });
+
+test('a read that needs a block of a newer table goes on to the table in which the key is known to be', async () => {
+  // Without a filter every table may have the key.
+  const simulation = new EngineSimulation({ ...OPTIONS, bloomBitsPerKey: 0, bottomBloomBitsPerKey: 0 });
+  const engine = await simulation.openEngine();
+  const settle = (done: Promise<void>) => simulation.settle(done);
+  for (const key of KEYS) await settle(engine.put(key, Buffer.from(`old ${key}`)));
+  await settle(engine.compact());
+  checkAll(engine, old);
+  await settle(engine.put(KEYS[0], Buffer.from('new')));
+  await settle(engine.put(KEYS[59], Buffer.from('new')));
+  await settle(engine.flush());
+  assert.equal(read(engine, KEYS[30]), old(30));
+  checkAll(engine, (i) => (i === 0 || i === 59 ? 'new' : old(i)));
+  await settle(engine.close());
+});
