@@ -10,6 +10,7 @@ import type { EngineOptions } from './options.ts';
 import { PacedAnswers } from './paced-answers.ts';
 import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
+import { SinglePut } from './single-put.ts';
 import type { Environment } from './store/environment.ts';
 import type { KeyedRecord } from './store/sinks.ts';
 import type { EngineStats } from './store/stats.ts';
@@ -48,6 +49,7 @@ export class Engine extends ReadableEngine {
   /** Of batches that take a while to make. */
   readonly #paced: PacedAnswers;
   readonly #backlog: WriteBacklog;
+  readonly #singlePut = new SinglePut();
 
   private constructor(store: RecordStore, versions: VersionSource, clock: EngineClock = systemEngineClock) {
     super(store, store.expiryNowMs);
@@ -80,9 +82,10 @@ export class Engine extends ReadableEngine {
       bytesFault('value', value) ??
       (options === undefined ? undefined : putOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
-    const fields = fieldsOf(this.#versions.next(), false, this.#expiryOf(options?.ttlMs));
-    if (!this.#backlog.isNeeded) return this.#write(key, encodeRecord(fields, value), options?.sync);
-    return this.#backlog.wait(() => this.#write(key, encodeRecord(fields, value), options?.sync));
+    const timestamp = this.#versions.next();
+    const expiryMs = this.#expiryOf(options?.ttlMs);
+    if (!this.#backlog.isNeeded) return this.#put(key, value, timestamp, expiryMs, options?.sync);
+    return this.#backlog.wait(() => this.#put(key, value, timestamp, expiryMs, options?.sync));
   }
 
   /** Deletes a key, whether it is there or not; resolves as `put` does. */
@@ -233,6 +236,21 @@ export class Engine extends ReadableEngine {
   #expiryOf(ttlMs: number | undefined): number {
     // Rounded up: a value lives at least as long as it was told to.
     return ttlMs === undefined ? 0 : Math.ceil(this.store.expiryNowMs()) + ttlMs;
+  }
+
+  #put(
+    key: Uint8Array,
+    value: Uint8Array,
+    timestamp: number,
+    expiryMs: number,
+    sync: boolean | undefined,
+  ): Promise<void> {
+    const put = this.#singlePut;
+    const token = this.#writes.begin();
+    put.set(key, value, timestamp, expiryMs);
+    this.store.writeDirectly(put, this.#writes, token, sync);
+    put.clear();
+    return this.#writes.result(token) as Promise<void>;
   }
 
   #write(key: Uint8Array, record: Uint8Array, sync: boolean | undefined): Promise<void> {

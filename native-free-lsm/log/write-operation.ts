@@ -49,9 +49,14 @@ export function putOperationBytes(keyBytes: number, recordBytes: number): number
 
 /** Writes one put at `at`; the key has at most `MAX_KEY_BYTES`. */
 export function encodePut(target: Uint8Array, at: number, key: Uint8Array, record: Uint8Array): void {
+  writeBytes(target, writePutHead(target, at, key, record.length), record);
+}
+
+/** Writes one put at `at` up to its record, which the caller writes; returns where that belongs. */
+export function writePutHead(target: Uint8Array, at: number, key: Uint8Array, recordBytes: number): number {
   target[at] = WriteOperation.put;
   target[at + 1] = 0;
-  writeKeyAndRecord(target, at, at + 2, key, record);
+  return writeKey(target, at, at + 2, key, recordBytes);
 }
 
 export function batchOperationBytes(puts: readonly Put[], conditions: readonly Put[] = NO_PUTS): number {
@@ -137,16 +142,6 @@ function writeEntry(
   record: Uint8Array,
 ): number {
   return writeBytes(target, writeEntryHead(target, at, flags, key, record.length), record);
-}
-
-function writeKeyAndRecord(
-  target: Uint8Array,
-  at: number,
-  keyLengthAt: number,
-  key: Uint8Array,
-  record: Uint8Array,
-): number {
-  return writeBytes(target, writeKey(target, at, keyLengthAt, key, record.length), record);
 }
 
 /** Writes lengths and key; returns where the record belongs. */
