@@ -1,5 +1,5 @@
 import { compareBytes } from '../format/bytes.ts';
-import { compareRecordVersions } from '../format/record.ts';
+import { compareRecordVersions, recordTimestamp } from '../format/record.ts';
 import type { CoverWindow } from '../range-tombstones/cover-window.ts';
 import { KeyBound } from './key-bound.ts';
 import type { PageBuilder } from './page-builder.ts';
@@ -110,20 +110,23 @@ export class MergingIterator implements RecordIterator {
   }
 
   /**
-   * The current entry is hidden by what a window says of its key: moves on, and with it every source that knows without
-   * reading it that what it has in the window is hidden too.
+   * Moves every source on that knows without reading it that what it has in the window is hidden, or else behind the
+   * current entry, if that is hidden. It need not be: a merge that is a source of another one is asked for what that one
+   * has found.
    */
   passHidden(window: CoverWindow): boolean {
-    this.valid = false;
+    const isHidden = recordTimestamp(this.recordBytes, this.recordStart) < window.timestamp;
     let hasMoved = false;
     for (let at = 0; at < this.#size; at++) {
       const source = this.#sources[this.#heap[at]];
       if (window.has(source.keyBytes, source.keyStart, source.keyEnd))
         hasMoved = source.passHidden?.(window) === true || hasMoved;
     }
-    if (hasMoved) this.#build();
-    else this.next();
-    return true;
+    if (hasMoved) {
+      this.valid = false;
+      this.#build();
+    } else if (isHidden) this.next();
+    return hasMoved || isHidden;
   }
 
   /** Sets how far the current source may run; returns false when the next source has the same key. */

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { recordTimestamp } from '../../../../native-free-lsm/format/record.ts';
 import { KeyBound } from '../../../../native-free-lsm/iterator/key-bound.ts';
 import { MergingIterator } from '../../../../native-free-lsm/iterator/merging-iterator.ts';
 import { Page } from '../../../../native-free-lsm/iterator/page.ts';
 import { PageBuilder } from '../../../../native-free-lsm/iterator/page-builder.ts';
 import type { RecordIterator } from '../../../../native-free-lsm/iterator/record-iterator.ts';
+import { CoverWindow } from '../../../../native-free-lsm/range-tombstones/cover-window.ts';
 import {
   arbitraryKey,
   cursorOf,
@@ -316,4 +318,32 @@ test('an error of a source comes through, and the merge stands nowhere then', ()
   merged.seekToFirst();
   assert.throws(() => merged.next(), /the disk is gone/);
   assert.equal(merged.valid, false);
+});
+
+test('a merge that is a source passes over what a window hides, and over nothing else', () => {
+  const window = new CoverWindow();
+  window.open();
+  window.timestamp = 10;
+  const entries = (keys: string, timestamp: number): Entry[] =>
+    [...keys].map((key) => entryOf(key, 'value', timestamp));
+  for (const isReverse of [false, true]) {
+    const inner = new MergingIterator(
+      [new ListIterator(entries('mp', 20), isReverse), new ListIterator(entries('cm', 5), isReverse)],
+      isReverse,
+    );
+    const outer = new MergingIterator([inner, new ListIterator(entries('abcmz', 1), isReverse)], isReverse);
+    outer.seekToFirst();
+    const shown: string[] = [];
+    while (outer.valid) {
+      if (recordTimestamp(outer.recordBytes, outer.recordStart) < window.timestamp) {
+        assert.equal(outer.passHidden(window), true);
+        continue;
+      }
+      const key = Buffer.from(outer.keyBytes.subarray(outer.keyStart, outer.keyEnd)).toString();
+      assert.equal(inner.passHidden(window), false, 'what it stands at is not hidden');
+      shown.push(key);
+      outer.next();
+    }
+    assert.deepEqual(shown, isReverse ? ['p', 'm'] : ['m', 'p']);
+  }
 });
