@@ -1,5 +1,4 @@
 import type { BlockCache } from '../cache/block-cache.ts';
-import { ownBytes } from '../format/copy.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
@@ -8,6 +7,7 @@ import { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 import type { TableLookup, TableSet } from '../sstable/table-set.ts';
+import { copyOut } from './memory-search.ts';
 
 /** Main's place among the counters of reads, see control.ts. */
 const MAIN_THREAD = 0;
@@ -43,7 +43,7 @@ export class BlockingReads {
     do {
       this.#load(lookup.reader, lookup.ordinal);
       if (searchBlock(this.#block, this.#start, this.#end, key, 0, key.length, hit))
-        return this.#answer(ownBytes(this.#block, hit.recordStart, hit.recordEnd));
+        return this.#answer(copyOut(this.#block, hit.recordStart, hit.recordEnd));
     } while (lookup.next());
     return this.#answer(null);
   }
@@ -56,7 +56,10 @@ export class BlockingReads {
     const found = lookup.next() ? this.continue(lookup, key) : null;
     const newest = this.#quarantine.newest(tables, key, 0, key.length, found ?? undefined);
     if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
-    return this.#answer(newest ?? null);
+    // As all other reads give it: callers decode Buffers.
+    return this.#answer(
+      newest === undefined ? null : Buffer.from(newest.buffer, newest.byteOffset, newest.length),
+    );
   }
 
   /** The table is gone, and so may be its file. */
@@ -70,8 +73,7 @@ export class BlockingReads {
 
   #answer(record: Uint8Array | null): Uint8Array | null {
     this.#descriptors.trim();
-    // As all other reads give it: callers decode Buffers.
-    return record === null ? null : Buffer.from(record.buffer, record.byteOffset, record.length);
+    return record;
   }
 
   #load(reader: TableReader, ordinal: number): void {
