@@ -92,6 +92,7 @@ describe('load', () => {
       [['--rate', '0'], /--rate '0' is wrong: expected at least 1/],
       [['--url', 'ftp://a'], /--url 'ftp:\/\/a' is wrong: expected URLs/],
       [['--mix', 'get=1'], /--mix belongs to --method mixed/],
+      [['--slo', '50ms'], /--slo belongs to --find-rate/],
       [['--workload', 'a', '--method', 'put'], /--method has no meaning with --workload/],
       [['--threads', '4', '--connections', '2'], /--threads 4 is more than --connections 2/],
       [['--overlay', 'before.json'], /--overlay belongs to --html/],

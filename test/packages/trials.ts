@@ -170,7 +170,7 @@ export async function tryCommands(node: string, folder: string): Promise<void> {
   const commands = [
     ['--version'],
     ['fill', '--size', '1MiB', '--nodes', '1', '--data', `fill-${process.hrtime.bigint()}`],
-    ['simulate', '--seeds', '1', '--threads', '1', '--seed', '1'],
+    ['simulate', '--seeds', '1', '--threads', '1', '--first-seed', '1'],
   ];
   for (const command of commands) {
     await run('npx', ['quorate', ...command], {

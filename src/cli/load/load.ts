@@ -5,7 +5,7 @@ import { errorMessage } from '../../errors.ts';
 import { PROGRAM } from '../../program.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
 import { Interrupted } from '../interrupted.ts';
-import { addSettings, readSettings } from '../options.ts';
+import { addSettings, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { quorumSettings } from '../quorum-settings.ts';
 import { htmlReport } from './html-report.ts';
@@ -106,6 +106,11 @@ async function load(command: Command): Promise<void> {
     readSettings(command, quorumSettings, process.env),
   );
   const { findRate, sloMs } = readSettings(command, searchSettings, process.env);
+  if (!findRate && isFlagGiven(command, searchSettings.sloMs))
+    throw new CommandError(
+      ExitCode.error,
+      '--slo belongs to --find-rate, which looks for the rate that keeps it',
+    );
   const report = readSettings(command, reportSettings, process.env);
   // Before anything is asked: a wrong name is not to cost a run.
   const overlays = await readOverlays(report);

@@ -5,10 +5,10 @@ import { PROGRAM } from '../../program.ts';
 import { makePlan } from '../../simulation/plan/make-plan.ts';
 import type { Plan } from '../../simulation/plan/plan.ts';
 import { type RunResult, runPlan } from '../../simulation/run.ts';
-import { only, shrink } from '../../simulation/shrink.ts';
+import { idsOf, only, shrink } from '../../simulation/shrink.ts';
 import { KeptTrace } from '../../simulation/trace.ts';
 import { CommandError, ExitCode, exitCodesManual } from '../exit-codes.ts';
-import { addSettings, environmentManual, readSettings } from '../options.ts';
+import { addSettings, environmentManual, isFlagGiven, readSettings } from '../options.ts';
 import { print } from '../output.ts';
 import { StopSignals } from '../stop-signals.ts';
 import { Campaign } from './campaign.ts';
@@ -19,6 +19,8 @@ import { MAX_SEED, MAX_THREADS, type SimulateSettings, simulateSettings } from '
 const MAX_SHRINKING_RUNS = 400;
 const MAX_SHRUNK_SEEDS = 3;
 const PROGRESS_MS = 10_000;
+/** Flags of runs of several seeds. */
+const OF_SEVERAL = ['seeds', 'firstSeed', 'minutes', 'threads'] as const;
 
 const MANUAL = `
 Runs whole clusters of three to seven nodes in this process: the nodes as they are,
@@ -68,12 +70,20 @@ export function simulateCommand(): Command {
   );
   return addSettings(command, simulateSettings)
     .addHelpText('after', MANUAL)
-    .action(() => simulate(readSettings(command, simulateSettings, process.env)));
+    .action(() => simulate(command));
 }
 
-async function simulate(settings: SimulateSettings): Promise<void> {
+async function simulate(command: Command): Promise<void> {
+  const settings = readSettings(command, simulateSettings, process.env);
   const { seed } = settings;
-  if (seed !== undefined) return runOne(seed, settings);
+  if (seed !== undefined) {
+    const given = OF_SEVERAL.find((name) => isFlagGiven(command, simulateSettings[name]));
+    if (given === undefined) return runOne(seed, settings);
+    throw new CommandError(
+      ExitCode.error,
+      `--${simulateSettings[given].flag} has no meaning with --seed, which runs that seed alone`,
+    );
+  }
   if (settings.trace || settings.only !== undefined)
     throw new CommandError(ExitCode.error, '--trace and --only need --seed, which says what to run');
   return runMany(settings);
@@ -81,7 +91,7 @@ async function simulate(settings: SimulateSettings): Promise<void> {
 
 async function runOne(seed: number, { only: ids, trace: isTraced }: SimulateSettings): Promise<void> {
   const whole = makePlan(seed);
-  const plan = ids === undefined ? whole : only(whole, new Set(ids.split(',')));
+  const plan = ids === undefined ? whole : onlyThese(whole, seed, ids.split(','));
   const trace = new KeptTrace();
   const result = await runPlan(plan, trace);
   if (isTraced) await print(trace.lines.join('\n'));
@@ -93,6 +103,17 @@ async function runOne(seed: number, { only: ids, trace: isTraced }: SimulateSett
   await print(violationLines(seed, result.violations).join('\n'));
   if (ids === undefined) await showShrunk(whole, result);
   throw new CommandError(ExitCode.error, `seed ${seed} broke a promise`);
+}
+
+function onlyThese(whole: Plan, seed: number, ids: readonly string[]): Plan {
+  const known = new Set(idsOf(whole));
+  const unknown = ids.find((id) => !known.has(id));
+  if (unknown === undefined) return only(whole, new Set(ids));
+  const { faults, requests } = whole;
+  throw new CommandError(
+    ExitCode.error,
+    `--only names ${JSON.stringify(unknown)}, which seed ${seed} does not have: it has ${requests.length} requests (r${requests[0].id} and on) and ${faults.length} faults (f${faults[0]?.id ?? 0} and on), and --trace shows them`,
+  );
 }
 
 async function runMany(settings: SimulateSettings): Promise<void> {
