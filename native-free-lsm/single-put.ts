@@ -1,4 +1,4 @@
-import { recordSizeBytes, writeRecord } from './format/record.ts';
+import { encodeRecord, recordSizeBytes, writeRecord } from './format/record.ts';
 import { putOperationBytes, writePutHead } from './log/write-operation.ts';
 import { Memtable } from './memtable/memtable.ts';
 import type { DirectBatch, KeyedRecord } from './store/sinks.ts';
@@ -15,7 +15,6 @@ export class SinglePut implements DirectBatch {
   largestPutBytes = 0;
   #key: Uint8Array = NOTHING;
   #value: Uint8Array = NOTHING;
-  #recordBytes = 0;
   readonly #fields = { timestamp: 0, writer: 0, tombstone: false, from: 1, expiryMs: 0 };
 
   /** @param expiryMs 0: never */
@@ -24,10 +23,10 @@ export class SinglePut implements DirectBatch {
     this.#value = value;
     this.#fields.timestamp = timestamp;
     this.#fields.expiryMs = expiryMs;
-    this.#recordBytes = recordSizeBytes(value.length, expiryMs > 0);
-    this.operationBytes = putOperationBytes(key.length, this.#recordBytes);
+    const recordBytes = recordSizeBytes(value.length, expiryMs > 0);
+    this.operationBytes = putOperationBytes(key.length, recordBytes);
     this.largestPutBytes = this.operationBytes;
-    this.memtableBytes = Memtable.entryBytes(key.length, this.#recordBytes);
+    this.memtableBytes = Memtable.entryBytes(key.length, recordBytes);
   }
 
   /** Keeps nothing of the call alive. */
@@ -37,13 +36,14 @@ export class SinglePut implements DirectBatch {
   }
 
   encode(target: Uint8Array, at: number): boolean {
-    writeRecord(target, writePutHead(target, at, this.#key, this.#recordBytes), this.#fields, this.#value);
+    // Another thread may have lengthened a view of memory that grows: what lies behind in the ring is not this put's.
+    const recordBytes = recordSizeBytes(this.#value.length, this.#fields.expiryMs > 0);
+    if (putOperationBytes(this.#key.length, recordBytes) !== this.operationBytes) return false;
+    writeRecord(target, writePutHead(target, at, this.#key, recordBytes), this.#fields, this.#value);
     return true;
   }
 
   puts(): KeyedRecord[] {
-    const record = Buffer.allocUnsafe(this.#recordBytes);
-    writeRecord(record, 0, this.#fields, this.#value);
-    return [{ key: this.#key, record }];
+    return [{ key: this.#key, record: encodeRecord(this.#fields, this.#value) }];
   }
 }

@@ -31,3 +31,14 @@ test('one object encodes one put after the other as their records would be', () 
     put.clear();
   }
 });
+
+test('a value that another thread has lengthened since is not written over what lies behind in the ring', () => {
+  const memory = new SharedArrayBuffer(8, { maxByteLength: 64 });
+  const put = new SinglePut();
+  put.set(Buffer.from('key'), new Uint8Array(memory), 2 ** 40, 0);
+  const ring = new Uint8Array(put.operationBytes + 56).fill(0xff);
+  memory.grow(64);
+  assert.equal(put.encode(ring, 0), false);
+  assert.deepEqual(ring, new Uint8Array(ring.length).fill(0xff));
+  assert.equal(put.puts()[0].record.length, put.operationBytes - putOperationBytes(3, 0) + 56);
+});
