@@ -37,7 +37,7 @@ const HINTS_MODES: readonly HintsMode[] = ['on', 'off'];
 type PeerProtocol = 'rpc' | 'http';
 
 const PEER_PROTOCOLS: readonly PeerProtocol[] = ['rpc', 'http'];
-const COMPRESSIONS: readonly Compression[] = ['none', 'zstd'];
+const COMPRESSIONS: readonly Compression[] = ['none', 'lz4', 'zstd'];
 
 /** How a coordinator asks a key's replicas: see `replication` below. */
 export type Replication = 'parallel' | 'sequential' | 'hedged';
@@ -182,7 +182,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     'compression',
     'none',
     COMPRESSIONS,
-    'of old data: zstd takes less room, more time to read',
+    'of old data: lz4 takes less room, zstd the least, and more time to read',
   ),
   readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
   antiEntropyIntervalMs: duration(
