@@ -24,6 +24,7 @@ if (olderNode !== undefined) {
 
 const commands = new WarmCommands();
 after(() => {
+  Serve.killAll();
   commands[Symbol.dispose]();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -63,6 +64,7 @@ class Serve {
   /** How it ended; settles when no process of it is left, because all have its stdout. */
   readonly end: Promise<[number | null, NodeJS.Signals | null]>;
   readonly #process: ChildProcess;
+  static readonly #running = new Set<ChildProcess>();
 
   private constructor(child: ChildProcess, port: number, data: string) {
     this.#process = child;
@@ -74,7 +76,18 @@ class Serve {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
     });
-    this.end = new Promise((resolve) => child.on('close', (code, signal) => resolve([code, signal])));
+    Serve.#running.add(child);
+    this.end = new Promise((resolve) => {
+      child.on('close', (code, signal) => {
+        Serve.#running.delete(child);
+        resolve([code, signal]);
+      });
+    });
+  }
+
+  /** What a test that failed has left: it would keep this process alive. */
+  static killAll(): void {
+    for (const { pid } of Serve.#running) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   }
 
   /** Returns when it says that all nodes serve. */
@@ -125,7 +138,9 @@ for (const [name, node] of launchers) {
     it('prints where the nodes are, serves, and drains when Ctrl-C reaches the whole process group', async () => {
       const serve = await Serve.start(node);
       const url = `http://${HOST}:${serve.port + 1}`;
-      assert.equal(serve.stderr, '');
+      // A machine that is busy with other things starts one node seconds before the other.
+      const said = serve.stderr.split('\n').filter((line) => !line.includes('has been heard yet'));
+      assert.deepEqual(said, ['']);
       assert.match(
         serve.stdout,
         new RegExp(`^node-2 +${url} +rpc ${HOST}:\\d+ +data \\S*/node-2 +pid \\d+$`, 'm'),
