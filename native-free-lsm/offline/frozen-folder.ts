@@ -73,7 +73,13 @@ export class FrozenFolder implements FileSystem, Disposable {
     if (file === undefined) throw systemError('EBADF', `descriptor ${fd}`);
     // What was written since is not of this moment.
     const most = Math.min(length, file.sizeBytes - position);
-    return most <= 0 ? 0 : this.#fs.readSync(file.descriptor, target, targetOffset, most, position);
+    if (most <= 0) return 0;
+    const count = this.#fs.readSync(file.descriptor, target, targetOffset, most, position);
+    if (count > 0) return count;
+    // A writer whose disk refused an append has cut off what there was of it, and nobody was told that it is there. Zeros
+    // are no frame, so that it reads as an append that was never finished.
+    target.fill(0, targetOffset, targetOffset + most);
+    return most;
   }
 
   closeSync(fd: number): void {

@@ -99,6 +99,19 @@ test('it stays as it was, whatever becomes of its files, and nothing of it can b
   assert.equal(fs.openDescriptors, before);
 });
 
+test('an append that the writer took back reads as one that was never finished', async () => {
+  const { fs } = await twoLogs();
+  const wholeBytes = fs.sizeSync(SECOND);
+  const half = Buffer.alloc(100, 1);
+  fs.place(SECOND, Buffer.concat([fs.contents(SECOND), half]));
+  using frozen = FrozenFolder.take(fs, DIRECTORY);
+  const fd = fs.openWriteSync(SECOND);
+  fs.truncateSync(fd, wholeBytes);
+  fs.closeSync(fd);
+  assert.equal(frozen.sizeSync(SECOND), wholeBytes + half.length);
+  assert.equal(keysOf(frozen), 'a b c');
+});
+
 test('a folder that never stays as it is, and one whose files cannot be opened', async () => {
   const { fs } = await twoLogs();
   const before = fs.openDescriptors;
