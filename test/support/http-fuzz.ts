@@ -342,7 +342,7 @@ const detours: Kind = (random) => {
   return Buffer.concat([first, ...Array.from({ length: below(random, 4) }, () => sound(random))]);
 };
 
-/** Options of the query and conditions, of which most cannot be read. */
+/** Options of the query and conditions, of which most cannot be read; some are conditions alone. */
 const options: Kind = (random) => {
   const said = ['consistency', 'repair', 'ttl', 'explain', 'ack', 'from', 'TTL'];
   const words = [
@@ -375,7 +375,7 @@ const options: Kind = (random) => {
     tag.slice(1),
   ];
   const query = Array.from(
-    { length: 1 + below(random, 3) },
+    { length: below(random, 4) },
     () => `&${pick(random, said)}=${pick(random, words)}`,
   );
   const lines = [HOST];
