@@ -1,4 +1,4 @@
-import { type RecordFields, recordSizeBytes, writeRecord } from './format/record.ts';
+import { encodeRecord, type RecordFields, recordSizeBytes, writeRecord } from './format/record.ts';
 import {
   BATCH_HEAD_BYTES,
   putOperationBytes,
@@ -72,10 +72,8 @@ export class OperationBatch implements DirectBatch {
   puts(): KeyedRecord[] {
     const fields = this.#firstFields();
     return this.#operations.map((operation) => {
-      const value = valueBytesOf(operation);
       this.#setFields(fields, operation);
-      const record = Buffer.allocUnsafe(recordSizeBytes(value.length, fields.expiryMs > 0));
-      writeRecord(record, 0, fields, value);
+      const record = encodeRecord(fields, valueBytesOf(operation));
       fields.timestamp++;
       return { key: operation.key, record };
     });

@@ -43,7 +43,7 @@ export function writeBatchTables(fs: FileSystem, spec: BatchSpec, cancelled: () 
       ? new RecordLayers(fs, descriptors, spec.hashSeed, [], spec.newer)
       : undefined;
     const entries = new SortedEntries(new Uint8Array(spec.entries));
-    const output = { ...spec, table: withSlotVersions(spec.table, hasExpiring(entries)) };
+    const output = { ...spec, table: withSlotVersions(spec.table, () => hasExpiring(entries)) };
     const records = new NewestRecords(entries, layers);
     const tables = writeTables(fs, records, output, cancelled);
     return { tables, slots: records.slots };

@@ -61,7 +61,7 @@ export function mergeTables(
         damaged.push(iterator);
         return iterator;
       });
-    const hasExpiring = readers.some(({ metadata }) => metadata.smallestExpiryMs > 0);
+    const hasExpiring = (): boolean => readers.some(({ metadata }) => metadata.smallestExpiryMs > 0);
     const output = { ...spec, table: withSlotVersions(spec.table, hasExpiring) };
     const tables = writeTables(fs, new MergingIterator(sources), output, cancelled, expired, ranges);
     return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };

@@ -31,9 +31,10 @@ export interface TableOutputSpec extends RetentionOptions {
 /**
  * How tables are written in which values expire: their slot versions say when so many have that a table is worth a
  * rewrite.
+ * @param hasExpiring asked only where they would have none
  */
-export function withSlotVersions(table: TableWriterOptions, hasExpiring: boolean): TableWriterOptions {
-  return hasExpiring && !table.slotVersions ? { ...table, slotVersions: true } : table;
+export function withSlotVersions(table: TableWriterOptions, hasExpiring: () => boolean): TableWriterOptions {
+  return table.slotVersions || !hasExpiring() ? table : { ...table, slotVersions: true };
 }
 
 /**

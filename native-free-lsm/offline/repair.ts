@@ -326,7 +326,7 @@ class Repair {
       fileIds,
       targetFileBytes,
       // Values may expire in them.
-      table: withSlotVersions(tableOptions(this.#options, isBottom, this.#hashSeed), true),
+      table: withSlotVersions(tableOptions(this.#options, isBottom, this.#hashSeed), () => true),
       ...KEEPS_ALL,
     };
     const tables = writeTables(this.#fs, source, spec, () => false, undefined, ranges);

@@ -255,13 +255,9 @@ export class ReadPath {
     signal: AbortSignal | undefined,
   ): Page | Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    let page: Page | null = null;
-    if (!signal?.aborted) {
-      page = this.#pages.read(request, this.#pagePoint(snapshot));
-      if (page !== null && this.#pages.missing.length === 0) return page;
-    }
+    const page = signal?.aborted ? null : this.#pages.read(request, this.#pagePoint(snapshot));
     if (page !== null) {
-      this.#loadMissing(this.#tables(snapshot));
+      if (this.#pages.missing.length > 0) this.#loadMissing(this.#tables(snapshot));
       return page;
     }
     const maxBytes = Math.min(Math.max(request.maxBytes, 1), this.#maxPageBytes);

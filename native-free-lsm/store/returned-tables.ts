@@ -83,7 +83,7 @@ export function takeBackTables(
           targetFileBytes: options.targetFileBytes,
           table: withSlotVersions(
             tableOptions(options, false, hashSeed),
-            reader.metadata.smallestExpiryMs > 0,
+            () => reader.metadata.smallestExpiryMs > 0,
           ),
           ...KEEPS_ALL,
         },

@@ -87,7 +87,7 @@ export class TableJobs {
         fileIds: this.#fileIdsFor(rewrittenBytes(beside) + source.entries.byteLength),
         targetFileBytes: options.targetFileBytes,
         // Records come from elsewhere where stores are compared.
-        table: withSlotVersions(tableOptions(options, true, hashSeed), true),
+        table: withSlotVersions(tableOptions(options, true, hashSeed), () => true),
         maxRecordBytes: options.maxRecordBytes,
         maxOpenFiles: options.maxOpenFilesPerThread,
         hashSeed,

@@ -60,7 +60,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   const memtable = new Memtable(job.arena);
   const limit = memtable.publishedOffset;
   const source = memtable.iterator(limit);
-  const whole = { ...spec, table: withSlotVersions(spec.table, hasExpiring(memtable)) };
+  const whole = { ...spec, table: withSlotVersions(spec.table, () => hasExpiring(memtable)) };
   const tables = writeTables(fs, source, whole, cancelled, expired, memtable.ranges(limit));
   return { ...nothing, tables: load(fs, job.directory, tables), slots: slotsOf(memtable) };
 }

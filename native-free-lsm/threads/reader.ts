@@ -240,13 +240,21 @@ export class ReaderRole {
     end = body.length,
   ): boolean {
     const responses = this.#responses;
-    const payloadBytes = answerBytes(end - start);
-    if (payloadBytes > responses.maxPayloadBytes) throw recordTooLarge(end - start);
-    const at = responses.reserve(payloadBytes);
+    const at = this.#reserve(answerBytes(end - start), end - start);
     if (at === -1) return false;
     encodeAnswer(responses.bytes, at, status, isCached, body, start, end);
     responses.push(tag);
     return true;
+  }
+
+  /**
+   * Room in the ring for an answer; -1: there is none now.
+   * @param recordBytes of the record that makes the answer as large as it is
+   * @throws LsmError INVALID_ARGUMENT: there never is
+   */
+  #reserve(payloadBytes: number, recordBytes: number): number {
+    if (payloadBytes > this.#responses.maxPayloadBytes) throw recordTooLarge(recordBytes);
+    return this.#responses.reserve(payloadBytes);
   }
 
   #readPage(at: number, tag: number): boolean {
@@ -275,10 +283,8 @@ export class ReaderRole {
     // A page has at least one entry, so that a scan always gets further.
     const isEmpty = !iterator.valid || !bound.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd);
     const roomBytes = Math.max(maxBytes, isEmpty ? 0 : firstEntryBytes(iterator, request, encoder));
-    const payloadBytes = answerBytes(roomBytes + MAX_KEY_BYTES);
-    if (payloadBytes > responses.maxPayloadBytes)
-      throw recordTooLarge(iterator.recordEnd - iterator.recordStart);
-    const responseAt = responses.reserve(payloadBytes);
+    const recordBytes = iterator.recordEnd - iterator.recordStart;
+    const responseAt = this.#reserve(answerBytes(roomBytes + MAX_KEY_BYTES), recordBytes);
     if (responseAt === -1) return false;
     const entriesAt = pageEntriesStart(responseAt);
     const page = this.#page;
