@@ -5,8 +5,8 @@ import {
   ENTRY_HEADER_BYTES,
   NODE_HEADER_BYTES,
 } from './arena-layout.ts';
-import { newestBelow } from './memtable-iterator.ts';
 import { rangeEnd } from './memtable-ranges.ts';
+import { newestBelow } from './node-iterator.ts';
 
 /**
  * The entries of a memtable in the order in which they were inserted, without range tombstones: where a walk ends, a later one goes on. It runs

@@ -66,8 +66,9 @@ import {
 import { ArrivalCursor } from './arrival-cursor.ts';
 import { InsertPosition } from './insert-position.ts';
 import { linkNodes } from './link-nodes.ts';
-import { MemtableIterator, newestBelow } from './memtable-iterator.ts';
+import { MemtableIterator } from './memtable-iterator.ts';
 import { MemtableRanges, rangeBytes, writeRange } from './memtable-ranges.ts';
+import { newestBelow } from './node-iterator.ts';
 import { ReverseMemtableIterator } from './reverse-memtable-iterator.ts';
 import { UnlinkedIterator } from './unlinked-iterator.ts';
 

@@ -1,7 +1,6 @@
-import { compareBytes } from '../format/bytes.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
-import { ENTRY_HEADER_BYTES, HEAD_NODE, NODE_HEADER_BYTES, Word } from './arena-layout.ts';
-import { followLink, newestBelow } from './memtable-iterator.ts';
+import { HEAD_NODE, NODE_HEADER_BYTES, Word } from './arena-layout.ts';
+import { followLink } from './memtable-iterator.ts';
+import { NodeIterator } from './node-iterator.ts';
 
 /**
  * A walk back looks for the nodes before a key from the last node of at least this level: some 16 nodes lie between two
@@ -15,16 +14,7 @@ const NO_KEY = new Uint8Array(0);
  * that MemtableIterator is. Nodes have no links back, so a stretch of nodes is found by a search for its beginning, and
  * walked forward once.
  */
-export class ReverseMemtableIterator implements RecordIterator {
-  valid = false;
-  readonly keyBytes: Uint8Array;
-  keyStart = 0;
-  keyEnd = 0;
-  readonly recordBytes: Uint8Array;
-  recordStart = 0;
-  recordEnd = 0;
-  readonly #words: Int32Array;
-  readonly #limit: number;
+export class ReverseMemtableIterator extends NodeIterator {
   readonly #nodeLimit: number;
   /** Nodes below their limit that come next, the first of them last. */
   readonly #stretch: number[] = [];
@@ -33,34 +23,31 @@ export class ReverseMemtableIterator implements RecordIterator {
 
   /** @param nodeLimit as for MemtableIterator */
   constructor(words: Int32Array, bytes: Uint8Array, limit: number, nodeLimit: number) {
-    this.#words = words;
-    this.keyBytes = bytes;
-    this.recordBytes = bytes;
-    this.#limit = limit;
+    super(words, bytes, limit);
     this.#nodeLimit = nodeLimit;
   }
 
-  seekToFirst(): void {
+  override seekToFirst(): void {
     this.#collect(false, NO_KEY, 0, 0);
     this.#take();
   }
 
-  seek(key: Uint8Array, start: number, end: number): void {
+  override seek(key: Uint8Array, start: number, end: number): void {
     this.#collect(true, key, start, end);
     this.#take();
   }
 
-  next(): void {
+  override next(): void {
     this.#take();
   }
 
   /** Collects a stretch of nodes that ends before a key, or before the end of the list. */
   #collect(hasKey: boolean, key: Uint8Array, start: number, end: number): void {
-    const words = this.#words;
+    const words = this.words;
     let node = HEAD_NODE;
     for (let level = words[Word.height] - 1; level >= STRETCH_LEVEL; level--) {
       let next = this.#follow(node, level);
-      while (next !== 0 && (!hasKey || this.#compareKey(next, key, start, end) < 0)) {
+      while (next !== 0 && (!hasKey || this.compareKey(next, key, start, end) < 0)) {
         node = next;
         next = this.#follow(node, level);
       }
@@ -69,7 +56,7 @@ export class ReverseMemtableIterator implements RecordIterator {
     const stretch = this.#stretch;
     stretch.length = 0;
     if (node === HEAD_NODE) node = this.#follow(node, 0);
-    while (node !== 0 && (!hasKey || this.#compareKey(node, key, start, end) < 0)) {
+    while (node !== 0 && (!hasKey || this.compareKey(node, key, start, end) < 0)) {
       if (node < this.#nodeLimit) stretch.push(node);
       node = this.#follow(node, 0);
     }
@@ -77,7 +64,7 @@ export class ReverseMemtableIterator implements RecordIterator {
 
   /** Moves to the next node of the stretch, or of one before it. */
   #take(): void {
-    const words = this.#words;
+    const words = this.words;
     let node = this.#stretch.pop();
     while (node === undefined && this.#stretchStart !== HEAD_NODE) {
       const before = this.#stretchStart + NODE_HEADER_BYTES;
@@ -85,20 +72,10 @@ export class ReverseMemtableIterator implements RecordIterator {
       node = this.#stretch.pop();
     }
     this.valid = node !== undefined;
-    if (node === undefined) return;
-    this.keyStart = node + NODE_HEADER_BYTES;
-    this.keyEnd = this.keyStart + words[(node >>> 2) + 1];
-    const entry = newestBelow(words, node, this.#limit);
-    this.recordStart = entry + ENTRY_HEADER_BYTES;
-    this.recordEnd = this.recordStart + words[(entry >>> 2) + 1];
+    if (node !== undefined) this.show(node);
   }
 
   #follow(node: number, level: number): number {
-    return followLink(this.#words, node, level, this.#nodeLimit);
-  }
-
-  #compareKey(node: number, key: Uint8Array, start: number, end: number): number {
-    const from = node + NODE_HEADER_BYTES;
-    return compareBytes(this.keyBytes, from, from + this.#words[(node >>> 2) + 1], key, start, end);
+    return followLink(this.words, node, level, this.#nodeLimit);
   }
 }
