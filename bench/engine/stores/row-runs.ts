@@ -4,7 +4,7 @@ import { LoopDelayMonitor } from '../../../src/node/loop-delay.ts';
 import type { WayResult } from './protocol.ts';
 import type { RowName } from './rows.ts';
 import type { Put, ReadKeys, ScanAll, ScanSome, Store, Way, Write, WriteBatch } from './store.ts';
-import { keyOf, missingKeyOf, Shuffle, Values } from './workload.ts';
+import { keyOf, missingKeyOf, orderSeed, Shuffle, Values } from './workload.ts';
 
 const BATCH = 1000;
 /** Of batches, where a call gives a promise: the next is made while the one before is under way. */
@@ -31,31 +31,37 @@ export interface RowRun {
 
 type RunRow = (run: RowRun) => Promise<WayResult[]>;
 
+/**
+ * Whose order keys are taken in. Each has another: who reads keys in the order in which a row before has written them
+ * finds each of them where the last one was.
+ */
+type OrderName = RowName | 'written-meanwhile';
+
 export const RUNS: Readonly<Record<Exclude<RowName, 'reopen'>, RunRow>> = {
   fillseq: (run) => overBatches(run, run.entries, (place) => ({ key: keyOf(place) })),
-  fillrandom: (run) => overBatches(run, run.entries, shuffled(run)),
-  overwrite: (run) => overBatches(run, run.entries, shuffled(run)),
+  fillrandom: (run) => overBatches(run, run.entries, shuffled(run, 'fillrandom')),
+  overwrite: (run) => overBatches(run, run.entries, shuffled(run, 'overwrite')),
   deleterandom: (run) => {
-    const keyAt = shuffled(run);
+    const keyAt = shuffled(run, 'deleterandom');
     const deletes = Math.floor(run.entries * DELETED_SHARE);
     return overBatches(run, deletes, (place) => ({ ...keyAt(place), isDelete: true }));
   },
-  put: (run) => eachWay(run, run.store.puts, (put) => (seconds) => putFor(put, run, seconds)),
-  fillsync: (run) => eachWay(run, run.store.puts, (put) => (seconds) => putFor(put, run, seconds)),
-  readrandom: cachedReads,
-  'readrandom-async': cachedReads,
+  put: (run) => putRandom(run, 'put'),
+  fillsync: (run) => putRandom(run, 'fillsync'),
+  readrandom: (run) => cachedReads(run, 'readrandom'),
+  'readrandom-async': (run) => cachedReads(run, 'readrandom-async'),
   readmissing: (run) => {
-    const keyAt = randomKeys(run, missingKeyOf);
+    const keyAt = randomKeys(run, 'readmissing', missingKeyOf);
     return eachWay(run, run.store.reads, (read) => (seconds) => readFor(read, keyAt, 0, seconds));
   },
   readlarge: (run) => {
-    const keyAt = randomKeys(run, keyOf);
+    const keyAt = randomKeys(run, 'readlarge', keyOf);
     return eachWay(run, run.store.reads, (read) => (seconds) => readFor(read, keyAt, IN_FLIGHT, seconds));
   },
   readwhilewriting: async (run) => {
     const stop = new AbortController();
     const writing = writeMeanwhile(run, stop.signal);
-    const keyAt = randomKeys(run, keyOf);
+    const keyAt = randomKeys(run, 'readwhilewriting', keyOf);
     try {
       return await eachWay(run, run.store.reads, (read) => {
         return (seconds) => readFor(read, keyAt, IN_FLIGHT, seconds);
@@ -67,10 +73,10 @@ export const RUNS: Readonly<Record<Exclude<RowName, 'reopen'>, RunRow>> = {
   },
   readseq: (run) => eachWay(run, run.store.scans, (scan) => () => scanAll(scan, false, run.entries)),
   readreverse: (run) => eachWay(run, run.store.scans, (scan) => () => scanAll(scan, true, run.entries)),
-  'first-entry': (run) => cachedStarts(run, 1),
-  'hundred-entries': (run) => cachedStarts(run, HUNDRED),
+  'first-entry': (run) => cachedStarts(run, 'first-entry', 1),
+  'hundred-entries': (run) => cachedStarts(run, 'hundred-entries', HUNDRED),
   seekrandom: (run) => {
-    const keyAt = randomKeys(run, keyOf);
+    const keyAt = randomKeys(run, 'seekrandom', keyOf);
     return eachWay(run, run.store.starts, (start) => (seconds) => startFor(start, keyAt, 1, seconds));
   },
 };
@@ -80,20 +86,27 @@ interface PlannedWrite {
   readonly isDelete?: true;
 }
 
-function shuffled({ entries, seed }: RowRun): (place: number) => PlannedWrite {
-  const shuffle = new Shuffle(entries, seed);
+function shuffled({ entries, seed }: RowRun, order: OrderName): (place: number) => PlannedWrite {
+  const shuffle = new Shuffle(entries, orderSeed(seed, order));
   return (place) => ({ key: keyOf(shuffle.at(place)) });
 }
 
 /** One random key after the other, of all. */
-function randomKeys({ entries, seed }: RowRun, keyAt: (number: number) => Buffer): () => Buffer {
-  const shuffle = new Shuffle(entries, seed);
+function randomKeys(
+  { entries, seed }: RowRun,
+  order: OrderName,
+  keyAt: (number: number) => Buffer,
+): () => Buffer {
+  const shuffle = new Shuffle(entries, orderSeed(seed, order));
   let place = 0;
   return () => keyAt(shuffle.at(place++ % entries));
 }
 
 /** One random key after the other, of those that are in the cache once they were read. */
-function cachedKeys({ entries, seed }: RowRun): {
+function cachedKeys(
+  { entries, seed }: RowRun,
+  order: OrderName,
+): {
   readonly first: number;
   readonly count: number;
   next(): Buffer;
@@ -101,7 +114,7 @@ function cachedKeys({ entries, seed }: RowRun): {
   // Some blocks hold nothing else.
   const count = Math.min(CACHED_KEYS, Math.ceil(entries / 10));
   const first = Math.floor((entries - count) / 2);
-  const shuffle = new Shuffle(count, seed);
+  const shuffle = new Shuffle(count, orderSeed(seed, order));
   let place = 0;
   return { first, count, next: () => keyOf(first + shuffle.at(place++ % count)) };
 }
@@ -139,9 +152,13 @@ async function writeBatches(
   return writes;
 }
 
-async function putFor(put: Put, run: RowRun, seconds: number): Promise<number> {
-  const keyAt = randomKeys(run, keyOf);
+async function putRandom(run: RowRun, order: OrderName): Promise<WayResult[]> {
+  const keyAt = randomKeys(run, order, keyOf);
   const values = new Values(run.seed);
+  return await eachWay(run, run.store.puts, (put) => (seconds) => putFor(put, keyAt, values, seconds));
+}
+
+async function putFor(put: Put, keyAt: () => Buffer, values: Values, seconds: number): Promise<number> {
   const endMs = performance.now() + seconds * 1000;
   let done = 0;
   const caller = async (): Promise<void> => {
@@ -156,16 +173,16 @@ async function putFor(put: Put, run: RowRun, seconds: number): Promise<number> {
   return done;
 }
 
-async function cachedReads(run: RowRun): Promise<WayResult[]> {
-  const keys = cachedKeys(run);
+async function cachedReads(run: RowRun, order: OrderName): Promise<WayResult[]> {
+  const keys = cachedKeys(run, order);
   await readAll(run, keys.first, keys.count);
   return await eachWay(run, run.store.reads, (read) => {
     return (seconds) => readFor(read, keys.next, IN_FLIGHT, seconds);
   });
 }
 
-async function cachedStarts(run: RowRun, entries: number): Promise<WayResult[]> {
-  const keys = cachedKeys(run);
+async function cachedStarts(run: RowRun, order: OrderName, entries: number): Promise<WayResult[]> {
+  const keys = cachedKeys(run, order);
   await readAll(run, keys.first, keys.count);
   return await eachWay(run, run.store.starts, (start) => {
     return (seconds) => startFor(start, keys.next, entries, seconds);
@@ -227,7 +244,7 @@ async function startFor(
 /** Overwrites at a constant rate. */
 async function writeMeanwhile(run: RowRun, signal: AbortSignal): Promise<void> {
   const { run: write } = run.store.batch;
-  const keyAt = randomKeys(run, keyOf);
+  const keyAt = randomKeys(run, 'written-meanwhile', keyOf);
   const values = new Values(run.seed);
   const startedMs = performance.now();
   for (let batch = 1; !signal.aborted; batch++) {

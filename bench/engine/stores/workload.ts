@@ -55,6 +55,14 @@ export class Values {
   }
 }
 
+/** The seed of an order that has a name, so that orders with other names are others, and each run has its own. */
+export function orderSeed(seed: number, name: string): number {
+  // FNV-1a, which is enough to tell names apart; the network that takes the seed mixes it.
+  let hash = 0x811c9dc5 ^ seed;
+  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
+}
+
 /** Every number below a bound, once, in an order without a pattern, from little memory: a Feistel network. */
 export class Shuffle {
   readonly #count: number;
