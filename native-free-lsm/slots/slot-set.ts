@@ -11,6 +11,11 @@ export class SlotSet {
     this.bytes = bytes;
   }
 
+  /** All slots there are. */
+  static every(): SlotSet {
+    return new SlotSet(new Uint8Array(SLOT_COUNT / 8).fill(0xff));
+  }
+
   /** Returns whether it was not in the set. */
   add(slot: number): boolean {
     if (this.has(slot)) return false;

@@ -19,6 +19,11 @@ export class KeptDigests {
   /** Of each slot; there are none before there are columns, as in an engine that nobody asks for digests. */
   #nextPurges = new Float64Array(0);
 
+  /** Whether nobody has asked for digests yet. */
+  get isEmpty(): boolean {
+    return this.#columns.size === 0;
+  }
+
   /** The values of `from` for which digests are kept: of these, a slot's are best found together. */
   get minFroms(): Uint8Array {
     return Uint8Array.from(this.#columns.keys());
@@ -58,7 +63,7 @@ export class KeptDigests {
    * @param nextPurges of each slot the watermark from which on its digests are others
    */
   keep(slots: Uint16Array, minFroms: Uint8Array, sums: Uint32Array, nextPurges: Float64Array): void {
-    if (this.#columns.size === 0) return;
+    if (this.isEmpty) return;
     for (const [column, minFrom] of minFroms.entries()) {
       const kept = this.#byMinFrom[minFrom];
       if (kept === undefined) continue;
@@ -75,7 +80,7 @@ export class KeptDigests {
 
   /** @param changed as in SlotSet */
   forget(changed: Uint8Array): void {
-    if (this.#columns.size === 0) return;
+    if (this.isEmpty) return;
     const slots = new SlotSet(changed).slots();
     for (const { known } of this.#columns.values())
       for (let index = 0; index < slots.length; index++) known[slots[index]] = 0;

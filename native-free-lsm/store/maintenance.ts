@@ -54,7 +54,9 @@ interface MaintenanceParts {
   readonly isHeld: () => boolean;
   /** No arena is left for the writer's next memtable, so whatever pins one must give it up. */
   readonly onArenasShort: () => void;
-  /** A memtable is in tables now. @param slots those of its keys, by SlotSet */
+  /** Whether `onFlushed` needs to know the slots of a memtable that is flushed from now on. */
+  readonly usesFlushedSlots: () => boolean;
+  /** A memtable is in tables now. @param slots those of its keys, and maybe others, by SlotSet */
   readonly onFlushed: (generation: number, slots: Uint8Array) => void;
   /**
    * Versions are in tables now that were not there before and are in no memtable, or have expired there. @param slots
@@ -369,7 +371,7 @@ export class Maintenance {
     const { arenas, directory, superVersions } = this.#parts;
     const generation = superVersions.current.oldestGeneration;
     this.#flushing = true;
-    const job = this.#tableJobs.flush(arenas.memory(generation), generation);
+    const job = this.#tableJobs.flush(arenas.memory(generation), generation, this.#parts.usesFlushedSlots());
     const commit = async ({ slots, tables }: BackgroundResult): Promise<void> => {
       const added = tables.map(({ metadata }) => metadata);
       await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);

@@ -1,6 +1,5 @@
 import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
-import { SLOT_COUNT } from '../format/slot.ts';
 import type { EngineOptions } from '../options.ts';
 import { createMemtableSlots, isMostlyPurgeable, type MemtableView } from '../slots/memtable-slots.ts';
 import type { SlotJobResult, SlotJobSpec } from '../slots/slot-job.ts';
@@ -169,7 +168,12 @@ export class SlotKeeper {
     this.#askLost();
   }
 
-  /** A memtable is in tables now. @param slots those that it has, by SlotSet */
+  /** Whether it makes a difference to `flushed` which slots a memtable has: else nobody need find out. */
+  get usesFlushedSlots(): boolean {
+    return !this.#kept.isEmpty || (this.#watermarks === null && !this.#lost.isEmpty);
+  }
+
+  /** A memtable is in tables now. @param slots those that it has, and maybe others, by SlotSet */
   flushed(generation: number, slots: Uint8Array): void {
     if (!this.#lost.isEmpty) {
       this.#checkLater(this.#lost.undurable);
@@ -200,7 +204,7 @@ export class SlotKeeper {
     this.#kept.forgetAll();
     // A job that runs may have seen it.
     if (this.#running !== undefined)
-      this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots: EVERY_SLOT });
+      this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots: SlotSet.every().bytes });
     this.#updateLost(this.#parts.superVersions.current.quarantine);
   }
 
@@ -496,7 +500,6 @@ type AnyAsk = DigestsAsk | VersionsAsk | RecordsAsk | LostAsk;
 
 /** It stays empty: most jobs have no versions to list and nothing that is lost to look for. */
 const NO_SLOT = new SlotSet();
-const EVERY_SLOT = new Uint8Array(SLOT_COUNT / 8).fill(0xff);
 
 function isReadable({ fault }: TableHandle): boolean {
   return fault === null;

@@ -31,8 +31,11 @@ export class TableJobs {
     this.#parts = parts;
   }
 
-  /** Brings a sealed memtable to tables. */
-  flush(arena: SharedArrayBuffer, generation: number): Job {
+  /**
+   * Brings a sealed memtable to tables.
+   * @param findsSlots whether the result is to have the slots of its keys, and not all there are
+   */
+  flush(arena: SharedArrayBuffer, generation: number, findsSlots: boolean): Job {
     const { directory, expiryNowMs, hashSeed, options } = this.#parts;
     const { memtableBytes, targetFileBytes } = options;
     return {
@@ -40,6 +43,7 @@ export class TableJobs {
       directory,
       arena,
       generation,
+      findsSlots,
       fileIds: this.#parts.takeFileIds(2 + Math.ceil(memtableBytes / targetFileBytes) * 2),
       targetFileBytes,
       table: tableOptions(options, false, hashSeed),

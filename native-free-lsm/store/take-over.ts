@@ -200,6 +200,7 @@ function flush(
     directory,
     arena,
     generation,
+    findsSlots: false,
     fileIds: Array.from({ length: FILE_IDS_PER_SOURCE }, (_, i) => firstFileId + i),
     targetFileBytes: options.targetFileBytes,
     table: tableOptions(options, false, hashSeed),

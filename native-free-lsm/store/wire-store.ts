@@ -166,6 +166,7 @@ function connect(
     conditions,
     isHeld,
     onArenasShort: () => keeper.makeRoom(),
+    usesFlushedSlots: () => slots.usesFlushedSlots,
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
     onSlotsChanged: (changed) => slots.changed(changed),
     onLost: () => slots.lost(),

@@ -60,9 +60,10 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   const memtable = new Memtable(job.arena);
   const limit = memtable.publishedOffset;
   const source = memtable.iterator(limit);
-  const whole = { ...spec, table: withSlotVersions(spec.table, () => hasExpiring(memtable)) };
+  const whole = { ...spec, table: withSlotVersions(spec.table, () => hasExpiring(memtable, limit)) };
   const tables = writeTables(fs, source, whole, cancelled, expired, memtable.ranges(limit));
-  return { ...nothing, tables: load(fs, job.directory, tables), slots: slotsOf(memtable) };
+  const { bytes: slots } = job.findsSlots ? slotsOf(memtable, limit) : SlotSet.every();
+  return { ...nothing, tables: load(fs, job.directory, tables), slots };
 }
 
 /** Runs a look at slots to its end, or until main cancels it. */
@@ -82,21 +83,20 @@ function cancelledBy(control: SharedArrayBuffer): () => boolean {
 }
 
 /** Whether any value in a sealed memtable expires. */
-function hasExpiring(memtable: Memtable): boolean {
+function hasExpiring(memtable: Memtable, limit: number): boolean {
   const arrivals = memtable.arrivals();
-  while (arrivals.advance(memtable.publishedOffset))
-    if (recordExpiryMs(arrivals.bytes, arrivals.recordStart) > 0) return true;
+  while (arrivals.advance(limit)) if (recordExpiryMs(arrivals.bytes, arrivals.recordStart) > 0) return true;
   return false;
 }
 
 /** The slots of keys that have a version in a sealed memtable. */
-function slotsOf(memtable: Memtable): Uint8Array {
+function slotsOf(memtable: Memtable, limit: number): SlotSet {
   const slots = new SlotSet();
   const arrivals = memtable.arrivals();
-  while (arrivals.advance(memtable.publishedOffset))
+  while (arrivals.advance(limit))
     if (recordFrom(arrivals.bytes, arrivals.recordStart) > 0)
       slots.add(slotOf(arrivals.bytes, arrivals.keyStart, arrivals.keyEnd));
-  return slots.bytes;
+  return slots;
 }
 
 function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[]): TableHandle[] {

@@ -70,6 +70,8 @@ interface FlushJob {
   readonly directory: string;
   readonly arena: SharedArrayBuffer;
   readonly generation: number;
+  /** Whether anybody asks for the slots of its keys: to find them is a walk over all entries. */
+  readonly findsSlots: boolean;
   readonly fileIds: readonly number[];
   readonly targetFileBytes: number;
   readonly table: TableWriterOptions;
@@ -125,7 +127,7 @@ export interface BackgroundResult {
   readonly tables: readonly TableHandle[];
   /** Of inputs known to be damaged, those that could not be read as a whole this time either. */
   readonly damaged: readonly DamagedInput[];
-  /** The slots of keys that are in tables now and were not before, by SlotSet. */
+  /** The slots of keys that are in tables now and were not before, and maybe others, by SlotSet. */
   readonly slots: Uint8Array;
   /** The slots of values that have expired, and so are gone or deletions now, by SlotSet. */
   readonly expired: Uint8Array;

@@ -10,7 +10,11 @@ import { TableSet } from '../../../../native-free-lsm/sstable/table-set.ts';
 import { Arenas } from '../../../../native-free-lsm/store/arenas.ts';
 import { SlotKeeper } from '../../../../native-free-lsm/store/slot-keeper.ts';
 import type { SuperVersion } from '../../../../native-free-lsm/store/super-versions.ts';
-import type { SlotsJob } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
+import type {
+  BackgroundJob,
+  BackgroundResult,
+  SlotsJob,
+} from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { Version } from '../../../../native-free-lsm/version/version.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
@@ -113,6 +117,48 @@ test('who asks while a job runs is told of what was written before', async () =>
   assert.equal((await versionsBefore).count, 0);
   assert.notDeepEqual(await digestsAfter, new Uint32Array(2));
   assert.equal((await versionsAfter).count, 1);
+  await simulation.settle(store.close());
+});
+
+test('a flush finds out slots once digests are kept, and counts as if it had all that are asked for while it runs', async () => {
+  const lateMs = 20;
+  const found: boolean[] = [];
+  class Recording extends InlineExecutor {
+    readonly #clock: ExecutorContext['clock'];
+
+    constructor(context: ExecutorContext) {
+      super(context);
+      this.#clock = context.clock;
+    }
+
+    override async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+      if (job.job.type === 'flush') found.push(job.job.findsSlots);
+      await new Promise<void>((resolve) => void this.#clock.after(lateMs, resolve));
+      return super.runBackground(job);
+    }
+  }
+  const simulation = new EngineSimulation(TINY_OPTIONS, undefined, (context) => new Recording(context));
+  const store = simulation.openStore();
+  const key = Buffer.from('key');
+  const slots = Uint16Array.of(slotOf(key, 0, key.length));
+  const digests = (): Promise<Uint32Array> => simulation.settle(store.slotDigests(slots, Uint8Array.of(1)));
+  const write = (timestamp: number): Promise<void> =>
+    simulation.settle(
+      new Promise((resolve) => store.write(key, recordAt(timestamp), { onWrite: () => resolve() }, 0)),
+    );
+  await write(100);
+  const flushing = store.flush();
+  await simulation.settle(new Promise<void>((resolve) => void simulation.clock.after(lateMs / 2, resolve)));
+  const first = await digests();
+  assert.notDeepEqual(first, new Uint32Array(2));
+  await simulation.settle(flushing);
+  assert.deepEqual(await digests(), first);
+  // Nobody looks at this version before it is in a table.
+  await write(200);
+  await simulation.settle(store.flush());
+  const second = await digests();
+  assert.notDeepEqual(second, first);
+  assert.deepEqual(found, [false, true]);
   await simulation.settle(store.close());
 });
 
