@@ -1,3 +1,5 @@
+import { viewOf } from './view.ts';
+
 /**
  * LZ4's block format (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md), in both directions. Node has zlib and
  * zstd, but makes a context for each call, which takes longer than a block of some kilobytes takes here.
@@ -12,27 +14,46 @@
  * what was compressed: decoders that copy in steps rely on that.
  */
 const MIN_MATCH = 4;
+/** This in half of a token: more bytes follow. */
 const NIBBLE = 15;
+/** A byte of a length behind which another one follows. */
 const MORE = 255;
 /** At the end, at least so many bytes are literals. */
 const LAST_LITERALS = 5;
 /** No match begins so near to the end. */
 const MATCH_MARGIN = 12;
-const MAX_DISTANCE = 0xffff;
-const HASH_BITS = 12;
+/** Longer pieces are copied by a native call. */
+const NATIVE_BYTES = 64;
+/** A block of some kilobytes needs no more, and a table of places of 16 KiB stays in the processor's first cache. */
+const MAX_HASH_BITS = 13;
+const MIN_HASH_BITS = 8;
 const HASH_FACTOR = 0x9e3779b1;
 /** After 2^this places without a match every second one is tried, then every third: what does not shrink costs little. */
 const SKIP_BITS = 3;
-/** Longer literals are copied by a native call. */
-const NATIVE_BYTES = 48;
+/**
+ * Beyond the literals, a sequence takes token, distance and what its two numbers take beyond the token, which is less
+ * than a 128th of their sum and two bytes; and literals are copied in steps that write more than there are.
+ */
+const SLACK_BYTES = 24;
+const SLACK_SHIFT = 7;
+/** A match at this distance or farther away can be copied in words: it does not go on into the word that is written. */
+const WORD_BYTES = 4;
+/** Literals whose number is in the token are copied with as many bytes behind them, where there are any. */
+const STRIDE_BYTES = 16;
+/** Other pieces are copied in steps of two words. */
+const STEP_BYTES = 8;
+/** So many bytes of a long match that goes on into itself are copied singly before native calls pay. */
+const LONG_PERIOD_BYTES = 32;
 const nativeCopy = Buffer.prototype.copy;
 
 /** Compresses blocks of less than 1 GiB, one after another, in memory that it keeps. */
 export class Lz4Compressor {
-  /** Where a sequence of four bytes was met last, counted from the start of the first block of all. */
-  readonly #places = new Int32Array(1 << HASH_BITS);
-  /** Places below belong to earlier blocks. */
-  #base = 1;
+  /**
+   * Where a sequence of four bytes was met last, counted from the start of the block, less all multiples of 64 KiB: no
+   * match is farther away than that. A sequence that was not met is where the block starts: so every place is one to
+   * look at, and whether it is a match is the only question that the search has for it.
+   */
+  readonly #places = new Uint16Array(1 << MAX_HASH_BITS);
 
   /**
    * Compresses `source[start, end)` to `target[targetStart, …)`.
@@ -47,105 +68,144 @@ export class Lz4Compressor {
     targetStart: number,
     limit: number,
   ): number {
+    const hashBits = Math.max(MIN_HASH_BITS, Math.min(MAX_HASH_BITS, 33 - Math.clz32(end - start)));
     const places = this.#places;
-    // 2^31 is where places would no longer fit.
-    if (this.#base + (end - start) > 0x7fff_ffff) {
-      places.fill(0);
-      this.#base = 1;
-    }
-    const base = this.#base - start;
-    this.#base += end - start;
+    places.fill(0, 0, 1 << hashBits);
+    const shift = 32 - hashBits;
+    const from = viewOf(source);
+    const into = viewOf(target);
     const lastMatch = end - MATCH_MARGIN;
     const matchEnd = end - LAST_LITERALS;
+    const lastWord = matchEnd - 4;
     let to = targetStart;
     let literals = start;
-    let at = start;
+    let at = start + 1;
     let missed = 1 << SKIP_BITS;
     while (at <= lastMatch) {
-      const word = wordAt(source, at);
-      const hash = Math.imul(word, HASH_FACTOR) >>> (32 - HASH_BITS);
-      let match = places[hash] - base;
-      places[hash] = at + base;
-      if (match < start || at - match > MAX_DISTANCE || wordAt(source, match) !== word) {
+      const word = from.getInt32(at, true);
+      const hash = Math.imul(word, HASH_FACTOR) >>> shift;
+      const place = (at - start) & 0xffff;
+      const distance = (place - places[hash]) & 0xffff;
+      places[hash] = place;
+      // No distance at all is one of 64 KiB.
+      if (from.getInt32(at - distance, true) !== word || distance === 0) {
         at += missed++ >>> SKIP_BITS;
         continue;
       }
       missed = 1 << SKIP_BITS;
-      const distance = at - match;
       let matched = at + MIN_MATCH;
-      match += MIN_MATCH;
-      while (matched < matchEnd && source[matched] === source[match]) {
-        matched++;
-        match++;
+      while (matched <= lastWord) {
+        const differing = from.getInt32(matched, true) ^ from.getInt32(matched - distance, true);
+        if (differing !== 0) {
+          // As many bytes are equal as whole bytes of zeros are below the lowest bit that differs.
+          matched += (31 - Math.clz32(differing & -differing)) >>> 3;
+          break;
+        }
+        matched += 4;
       }
-      // It may begin earlier than where it was found.
-      while (at > literals && at - distance > start && source[at - 1] === source[at - 1 - distance]) at--;
-      to = writeSequence(source, literals, at, distance, matched - at, target, to, limit);
-      if (to < 0) return -1;
+      if (matched > lastWord)
+        while (matched < matchEnd && from.getUint8(matched) === from.getUint8(matched - distance)) matched++;
+      if (at !== literals) {
+        // It may begin earlier than where it was found.
+        const earliest = Math.max(literals, start + distance);
+        while (at > earliest && from.getUint8(at - 1) === from.getUint8(at - 1 - distance)) at--;
+      }
+      const count = at - literals;
+      const more = matched - at - MIN_MATCH;
+      if (to + SLACK_BYTES + count + ((count + more) >>> SLACK_SHIFT) > limit) {
+        to = writeSequence(from, literals, at, distance, more, into, to, limit);
+        if (to < 0) return -1;
+      } else {
+        // No literal is in the last twelve bytes, so there are bytes behind them to read.
+        if (count < NIBBLE) {
+          into.setUint8(to++, (count << 4) | Math.min(more, NIBBLE));
+          into.setInt32(to, from.getInt32(literals, true), true);
+          into.setInt32(to + 4, from.getInt32(literals + 4, true), true);
+          if (count > 8) {
+            into.setInt32(to + 8, from.getInt32(literals + 8, true), true);
+            into.setInt32(to + 12, from.getInt32(literals + 12, true), true);
+          }
+        } else {
+          into.setUint8(to++, (NIBBLE << 4) | Math.min(more, NIBBLE));
+          to = writeMore(into, to, count);
+          if (count > NATIVE_BYTES) nativeCopy.call(source, target, to, literals, at);
+          else
+            for (let i = 0; i < count; i += 4) into.setInt32(to + i, from.getInt32(literals + i, true), true);
+        }
+        to += count;
+        into.setUint16(to, distance, true);
+        to += 2;
+        if (more >= NIBBLE) to = writeMore(into, to, more);
+      }
       // The next match often begins just before its end.
-      if (matched - 2 > start && matched <= lastMatch)
-        places[Math.imul(wordAt(source, matched - 2), HASH_FACTOR) >>> (32 - HASH_BITS)] = matched - 2 + base;
+      if (matched <= lastMatch)
+        places[Math.imul(from.getInt32(matched - 2, true), HASH_FACTOR) >>> shift] = matched - 2 - start;
       at = matched;
       literals = matched;
     }
-    return writeSequence(source, literals, end, 0, 0, target, to, limit);
+    return writeLastLiterals(source, literals, end, target, to, limit);
   }
 }
 
 /**
- * @param distance 0: there is no match, it is the last sequence
+ * Near the limit: writes nothing beside the sequence itself.
+ * @param more bytes of the match beyond the least
  * @returns where it ends; -1 when it would end beyond the limit
  */
 function writeSequence(
-  source: Uint8Array,
+  from: DataView,
   start: number,
   end: number,
   distance: number,
-  matchBytes: number,
+  more: number,
+  into: DataView,
+  targetStart: number,
+  limit: number,
+): number {
+  const literals = end - start;
+  if (targetStart + 3 + literals + moreBytes(literals) + moreBytes(more) > limit) return -1;
+  let to = targetStart;
+  into.setUint8(to++, (Math.min(literals, NIBBLE) << 4) | Math.min(more, NIBBLE));
+  if (literals >= NIBBLE) to = writeMore(into, to, literals);
+  for (let at = start; at < end; at++) into.setUint8(to++, from.getUint8(at));
+  into.setUint16(to, distance, true);
+  to += 2;
+  return more >= NIBBLE ? writeMore(into, to, more) : to;
+}
+
+/** As `writeSequence`, for the last sequence, which has no match. */
+function writeLastLiterals(
+  source: Uint8Array,
+  start: number,
+  end: number,
   target: Uint8Array,
   targetStart: number,
   limit: number,
 ): number {
   const literals = end - start;
-  const more = distance === 0 ? 0 : matchBytes - MIN_MATCH;
-  // Token, distance, and what the two numbers may take beyond it.
-  if (targetStart + 5 + literals + Math.floor((literals + more) / MORE) > limit) {
-    const needed = 1 + literals + moreBytes(literals) + (distance === 0 ? 0 : 2 + moreBytes(more));
-    if (targetStart + needed > limit) return -1;
-  }
+  if (targetStart + 1 + literals + moreBytes(literals) > limit) return -1;
   let to = targetStart;
-  target[to++] = (Math.min(literals, NIBBLE) << 4) | Math.min(more, NIBBLE);
-  if (literals >= NIBBLE) to = writeMore(target, to, literals);
-  if (literals > NATIVE_BYTES) {
-    nativeCopy.call(source, target, to, start, end);
-    to += literals;
-  } else {
-    for (let from = start; from < end; from++) target[to++] = source[from];
-  }
-  if (distance === 0) return to;
-  target[to++] = distance;
-  target[to++] = distance >>> 8;
-  return more >= NIBBLE ? writeMore(target, to, more) : to;
+  target[to++] = Math.min(literals, NIBBLE) << 4;
+  if (literals >= NIBBLE) to = writeMore(viewOf(target), to, literals);
+  nativeCopy.call(source, target, to, start, end);
+  return to + literals;
 }
 
 function moreBytes(value: number): number {
   return value < NIBBLE ? 0 : 1 + Math.floor((value - NIBBLE) / MORE);
 }
 
-function writeMore(target: Uint8Array, at: number, value: number): number {
+function writeMore(into: DataView, at: number, value: number): number {
   let to = at;
   let rest = value - NIBBLE;
-  for (; rest >= MORE; rest -= MORE) target[to++] = MORE;
-  target[to++] = rest;
+  for (; rest >= MORE; rest -= MORE) into.setUint8(to++, MORE);
+  into.setUint8(to++, rest);
   return to;
 }
 
-function wordAt(bytes: Uint8Array, at: number): number {
-  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
-}
-
 /**
- * Decompresses `source[start, end)` to `target[targetStart, targetEnd)`, and writes nothing beside it.
+ * Decompresses `source[start, end)` to `target[targetStart, targetEnd)`, and writes nothing beside it. Where it fails
+ * what it has written there is of no use.
  * @returns whether it was whole, and filled just that
  */
 export function decompressLz4(
@@ -156,48 +216,101 @@ export function decompressLz4(
   targetStart: number,
   targetEnd: number,
 ): boolean {
+  const from = viewOf(source);
+  const into = viewOf(target);
+  const lastStride = end - STRIDE_BYTES;
+  const lastTargetStride = targetEnd - STRIDE_BYTES;
+  const lastTargetStep = targetEnd - STEP_BYTES;
   let at = start;
   let to = targetStart;
   while (at < end) {
-    const token = source[at++];
+    const token = from.getUint8(at++);
     let literals = token >>> 4;
-    if (literals === NIBBLE) {
-      let byte = MORE;
-      while (byte === MORE && at < end) {
-        byte = source[at++];
-        literals += byte;
+    if (literals < NIBBLE && at <= lastStride && to <= lastTargetStride) {
+      into.setInt32(to, from.getInt32(at, true), true);
+      into.setInt32(to + 4, from.getInt32(at + 4, true), true);
+      if (literals > 8) {
+        into.setInt32(to + 8, from.getInt32(at + 8, true), true);
+        into.setInt32(to + 12, from.getInt32(at + 12, true), true);
       }
-    }
-    if (at + literals > end || to + literals > targetEnd) return false;
-    if (literals > NATIVE_BYTES) {
-      nativeCopy.call(source, target, to, at, at + literals);
-      to += literals;
       at += literals;
+      to += literals;
     } else {
-      for (const until = at + literals; at < until; ) target[to++] = source[at++];
+      if (literals === NIBBLE) {
+        let byte = MORE;
+        while (byte === MORE && at < end) {
+          byte = from.getUint8(at++);
+          literals += byte;
+        }
+      }
+      const literalsEnd = at + literals;
+      if (literalsEnd > end || to + literals > targetEnd) return false;
+      if (literals > NATIVE_BYTES) {
+        nativeCopy.call(source, target, to, at, literalsEnd);
+        to += literals;
+        at = literalsEnd;
+      } else {
+        for (const lastStep = literalsEnd - STEP_BYTES; at <= lastStep; at += STEP_BYTES, to += STEP_BYTES) {
+          into.setInt32(to, from.getInt32(at, true), true);
+          into.setInt32(to + 4, from.getInt32(at + 4, true), true);
+        }
+        if (at + WORD_BYTES <= literalsEnd) {
+          into.setInt32(to, from.getInt32(at, true), true);
+          at += WORD_BYTES;
+          to += WORD_BYTES;
+        }
+        while (at < literalsEnd) into.setUint8(to++, from.getUint8(at++));
+      }
+      if (at === end) return to === targetEnd;
+      if (at + 2 > end) return false;
     }
-    if (at === end) return to === targetEnd;
-    if (at + 2 > end) return false;
-    const distance = source[at] | (source[at + 1] << 8);
+    const distance = from.getUint16(at, true);
     at += 2;
     let bytes = (token & NIBBLE) + MIN_MATCH;
     if (bytes === NIBBLE + MIN_MATCH) {
       let byte = MORE;
       while (byte === MORE && at < end) {
-        byte = source[at++];
+        byte = from.getUint8(at++);
         bytes += byte;
       }
     }
-    if (distance === 0 || to - distance < targetStart || to + bytes > targetEnd) return false;
-    if (bytes > NATIVE_BYTES && distance >= bytes) {
-      nativeCopy.call(target, target, to, to - distance, to - distance + bytes);
-      to += bytes;
-    } else {
-      // Byte by byte: a match may go on into what it writes.
-      for (let from = to - distance, until = to + bytes; to < until; ) target[to++] = target[from++];
-    }
+    let match = to - distance;
+    const matchEnd = to + bytes;
+    if (distance === 0 || match < targetStart || matchEnd > targetEnd) return false;
+    if (distance >= WORD_BYTES && bytes <= NATIVE_BYTES && matchEnd <= lastTargetStep) {
+      // The last step may write beyond the match, where the next sequence comes.
+      do {
+        into.setInt32(to, into.getInt32(match, true), true);
+        into.setInt32(to + 4, into.getInt32(match + 4, true), true);
+        to += STEP_BYTES;
+        match += STEP_BYTES;
+      } while (to < matchEnd);
+      to = matchEnd;
+    } else to = copyMatch(into, match, to, matchEnd, target);
   }
   return false;
+}
+
+/**
+ * A match that is long, or near the end of the target, or so near to what it is copied to that it goes on into that.
+ * @returns `end`
+ */
+function copyMatch(into: DataView, match: number, start: number, end: number, target: Uint8Array): number {
+  let to = start;
+  if (end - start > NATIVE_BYTES) {
+    const distance = start - match;
+    const periods = match + distance * Math.ceil(LONG_PERIOD_BYTES / distance);
+    for (let from = match; to < periods; ) into.setUint8(to++, into.getUint8(from++));
+    // From the match's beginning to here are whole periods: each copy of them makes them twice as many.
+    while (to < end) {
+      const bytes = Math.min(to - match, end - to);
+      nativeCopy.call(target, target, to, match, match + bytes);
+      to += bytes;
+    }
+    return end;
+  }
+  for (let from = match; to < end; ) into.setUint8(to++, into.getUint8(from++));
+  return end;
 }
 
 /** How many bytes `source[start, end)` decompresses to; -1 when it is no whole block. */

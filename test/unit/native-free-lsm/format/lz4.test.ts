@@ -45,6 +45,59 @@ const arbitraryBlock: fc.Arbitrary<Uint8Array> = fc
     return new Uint8Array(block);
   });
 
+/** By the description of the format alone, byte by byte; undefined for what it does not allow. */
+function unpackedSlowly(bytes: Uint8Array, lengthBytes: number): Buffer | undefined {
+  const block: number[] = [];
+  let at = 0;
+  const lengthFrom = (nibble: number): number => {
+    let length = nibble;
+    let more = nibble === 15;
+    while (more && at < bytes.length) {
+      length += bytes[at];
+      more = bytes[at++] === 255;
+    }
+    return length;
+  };
+  while (at < bytes.length) {
+    const token = bytes[at++];
+    const literals = lengthFrom(token >>> 4);
+    if (at + literals > bytes.length) return undefined;
+    block.push(...bytes.subarray(at, at + literals));
+    at += literals;
+    if (at === bytes.length) return block.length === lengthBytes ? Buffer.from(block) : undefined;
+    if (at + 2 > bytes.length) return undefined;
+    const distance = bytes[at] + bytes[at + 1] * 256;
+    at += 2;
+    const matched = lengthFrom(token & 15) + 4;
+    if (distance === 0 || distance > block.length || block.length + matched > lengthBytes) return undefined;
+    for (let i = 0; i < matched; i++) block.push(block[block.length - distance]);
+  }
+  return undefined;
+}
+
+/** Sequences that make sense, so that most of what they say is within bounds; each is [literals, distance, matched]. */
+const arbitrarySequences = fc.array(
+  fc.tuple(fc.nat(100), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 4, max: 120 })),
+  { maxLength: 12 },
+);
+
+function encodeSequences(sequences: readonly (readonly [number, number, number])[], last: number): Buffer {
+  const bytes: number[] = [];
+  let literal = 0;
+  const encode = (literals: number, distance: number, matched: number): void => {
+    const more = distance === 0 ? 0 : matched - 4;
+    bytes.push((Math.min(literals, 15) << 4) | Math.min(more, 15));
+    if (literals >= 15) bytes.push(literals - 15);
+    for (let i = 0; i < literals; i++) bytes.push(literal++ % 251);
+    if (distance === 0) return;
+    bytes.push(distance, 0);
+    if (more >= 15) bytes.push(more - 15);
+  };
+  for (const [literals, distance, matched] of sequences) encode(literals, distance, matched);
+  encode(last, 0, 0);
+  return Buffer.from(bytes);
+}
+
 describe('LZ4', () => {
   test('what was compressed comes back, block after block', () => {
     const compressor = new Lz4Compressor();
@@ -115,6 +168,75 @@ describe('LZ4', () => {
     const block = Buffer.from(`${'abcd'.repeat(10)}the end`);
     assert.deepEqual(unpacked(bytes, block.length), block);
     assert.equal(packed(block).toString('hex'), bytes.toString('hex'));
+  });
+
+  test('blocks of any size come back, wherever they lie', () => {
+    const compressor = new Lz4Compressor();
+    fc.assert(
+      fc.property(fc.nat(70_000), fc.integer({ min: 1, max: 300 }), fc.nat(7), (length, period, offset) => {
+        const whole = new Uint8Array(offset + length);
+        const random = seededRandom(length);
+        // Half of each period is new, half comes from the one before.
+        for (let at = 0; at < whole.length; at++)
+          whole[at] = at % period < period / 2 ? random() * 256 : whole[Math.max(0, at - period)];
+        const block = whole.subarray(offset);
+        const bytes = packed(block, compressor);
+        assert.ok(unpacked(bytes, length)?.equals(block));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('what is compressed is the same for every limit that it fits in', () => {
+    fc.assert(
+      fc.property(arbitraryBlock, fc.integer({ min: -40, max: 60 }), (block, beyond) => {
+        const bytes = packed(block);
+        const limit = bytes.length + beyond;
+        const target = new Uint8Array(Math.max(0, limit) + MARGIN).fill(0xee);
+        const end = new Lz4Compressor().compress(block, 0, block.length, target, 0, limit);
+        assert.equal(end, beyond < 0 ? -1 : bytes.length);
+        assert.ok(target.subarray(Math.max(0, beyond < 0 ? limit : end)).every((byte) => byte === 0xee));
+        if (end >= 0) assert.ok(bytes.equals(target.subarray(0, end)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('matches that go on into themselves come back, at each distance and of each length', () => {
+    for (let distance = 1; distance <= 40; distance++) {
+      for (let matched = 4; matched <= 140; matched++) {
+        const bytes = encodeSequences([[distance, distance, matched]], matched % 24);
+        const lengthBytes = distance + matched + (matched % 24);
+        const block = unpackedSlowly(bytes, lengthBytes);
+        assert.ok(block !== undefined);
+        assert.ok(unpacked(bytes, lengthBytes)?.equals(block), `${matched} bytes from ${distance} back`);
+      }
+    }
+  });
+
+  test('every sequence is read as the description says, or refused where that says so', () => {
+    let whole = 0;
+    fc.assert(
+      fc.property(
+        arbitrarySequences,
+        fc.nat(40),
+        fc.integer({ min: -20, max: 20 }),
+        (sequences, last, off) => {
+          const bytes = encodeSequences(sequences, last);
+          const sum = sequences.reduce((bytes, [literals, , matched]) => bytes + literals + matched, last);
+          // Off by some in a part of the runs only.
+          const lengthBytes = Math.max(0, sum + Math.max(0, Math.abs(off) - 10) * Math.sign(off));
+          const expected = unpackedSlowly(bytes, lengthBytes);
+          const block = unpacked(bytes, lengthBytes);
+          assert.equal(block === undefined, expected === undefined);
+          if (expected === undefined || block === undefined) return;
+          assert.ok(block.equals(expected));
+          whole++;
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    assert.ok(whole > 100);
   });
 
   test('what is no LZ4 is refused, and never written beside its place', () => {
