@@ -2,16 +2,10 @@
 import fc from 'fast-check';
 import { type EngineOptions, MAX_TIMESTAMP } from '../../native-free-lsm/index.ts';
 import { STOPS, type Stop } from './engine-crash.ts';
+import { type Bound, type BoundPair, KEYS, keyAtRank } from './engine-model-keys.ts';
 
-export const KEYS = 40;
 /** How much older a version is for each step of its age. */
 export const AGE_TICKS = 137;
-
-/** A key, or a bound beside it: before all keys, just behind a key, or the beginning of one. */
-export interface Bound {
-  readonly key: number;
-  readonly place: 'first' | 'at' | 'behind' | 'piece';
-}
 
 /** A value of this many bytes; -1 is a deletion. */
 interface Value {
@@ -21,12 +15,7 @@ interface Value {
 }
 
 /** A scan by the engine's door. */
-export interface Scanned {
-  readonly start: Bound;
-  readonly end: Bound | null;
-  /** Whether `start` is left out, and `end` is not. */
-  readonly isAbove: boolean;
-  readonly isUpTo: boolean;
+export interface Scanned extends BoundPair {
   readonly most: number;
   /** Whether the scan is told of `most`, or broken off. */
   readonly isLimited: boolean;
@@ -75,13 +64,7 @@ export type Operation =
       readonly meanwhile: readonly VersionItem[];
     }
   /** Deletes a range; of a replica's engine, which must refuse it. */
-  | {
-      readonly type: 'clear';
-      readonly start: Bound;
-      readonly end: Bound | null;
-      readonly isAbove: boolean;
-      readonly isUpTo: boolean;
-    }
+  | ({ readonly type: 'clear' } & BoundPair)
   | { readonly type: 'get'; readonly key: number }
   | { readonly type: 'getMany'; readonly keys: readonly number[] }
   | ({ readonly type: 'range' } & Scanned)
@@ -109,6 +92,8 @@ export type Operation =
   /** Raises the watermarks of the slots of some keys, to so much before the newest version, and purges by them. */
   | { readonly type: 'settle'; readonly keys: readonly number[]; readonly age: number }
   | { readonly type: 'pass'; readonly days: number }
+  /** So little time that nothing expires, and so much that the writer forgets that a scan has asked for order. */
+  | { readonly type: 'pause'; readonly ms: number }
   | { readonly type: 'crash'; readonly stop: Stop; readonly seed: number };
 
 const ALL_KEYS = Array.from({ length: KEYS }, (_, index) => index);
@@ -142,96 +127,159 @@ const ingest = operation('ingest', {
   meanwhile: fc.array(version, { maxLength: 4 }),
 });
 
-export const operations: fc.Arbitrary<Operation[]> = fc.array(
-  fc.oneof(
-    { weight: 8, arbitrary: operation('put', { ...value, ...manner, size: fc.nat(3000) }) },
-    { weight: 3, arbitrary: operation('delete', { key, sync }) },
-    {
-      weight: 3,
-      arbitrary: operation('batch', { ...manner, items: fc.array(fc.record(value), { maxLength: 8 }) }),
-    },
-    {
-      weight: 1,
-      arbitrary: operation('largeBatch', {
-        ...manner,
-        size: fc.nat(3000),
-        rounds: fc.integer({ min: 1, max: 3 }),
-      }),
-    },
-    {
-      weight: 6,
-      arbitrary: operation('conditional', {
-        ...manner,
-        conditions: fc.array(condition, { minLength: 1, maxLength: 3 }),
-        items: fc.array(fc.record(value), { minLength: 1, maxLength: 3 }),
-      }),
-    },
-    {
-      weight: 4,
-      arbitrary: operation('burst', {
-        count: fc.integer({ min: 1, max: 120 }),
-        first: key,
-        size: fc.integer({ min: 0, max: 2500 }),
-      }),
-    },
-    {
-      weight: 6,
-      arbitrary: operation('versions', { items: fc.array(version, { minLength: 1, maxLength: 4 }) }),
-    },
-    { weight: 5, arbitrary: ingest },
-    {
-      weight: 4,
-      arbitrary: operation('clear', {
-        start: bound,
-        end: maybeBound,
-        isAbove: fc.boolean(),
-        isUpTo: fc.boolean(),
-      }),
-    },
-    { weight: 4, arbitrary: operation('get', { key }) },
-    { weight: 2, arbitrary: operation('getMany', { keys: fc.array(key, { maxLength: 20 }) }) },
-    {
-      weight: 3,
-      arbitrary: operation('range', {
-        start: bound,
-        end: maybeBound,
-        isAbove: fc.boolean(),
-        isUpTo: fc.boolean(),
-        most: fc.constantFrom(1, 5, 1000),
-        isLimited: fc.boolean(),
-        reverse: fc.boolean(),
-        values: fc.boolean(),
-        seek: fc.option(fc.record({ to: bound, after: fc.nat(6) }), { freq: 1 }),
-      }),
-    },
-    {
-      weight: 3,
-      arbitrary: operation('pages', {
-        start: bound,
-        end: maybeBound,
-        maxBytes: fc.constantFrom(1, 100, 5000, 1 << 20),
-        maxEntries: fc.constantFrom(1, 2, 7, 1000),
-        includeTombstones: fc.boolean(),
-        reverse: fc.boolean(),
-      }),
-    },
-    { weight: 2, arbitrary: operation('snapshot') },
-    { weight: 4, arbitrary: operation('readSnapshot', { which: fc.nat(2), key, whole: fc.boolean() }) },
-    { weight: 1, arbitrary: operation('releaseSnapshot', { which: fc.nat(2) }) },
-    { weight: 3, arbitrary: operation('flush') },
-    { weight: 2, arbitrary: operation('compact') },
-    { weight: 1, arbitrary: operation('idle') },
-    { weight: 1, arbitrary: operation('reopen') },
-    { weight: 1, arbitrary: operation('checkpoint') },
-    { weight: 3, arbitrary: operation('beside', { isRefreshed: fc.boolean(), from: key }) },
-    { weight: 6, arbitrary: operation('slots') },
-    { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewOrAll }) },
-    { weight: 4, arbitrary: operation('settle', { keys: fewOrAll, age: fc.nat(30) }) },
-    { weight: 1, arbitrary: operation('pass', { days: fc.integer({ min: 1, max: 2 }) }) },
-    { weight: 2, arbitrary: operation('crash', { stop: fc.constantFrom(...STOPS), seed: fc.nat() }) },
-  ),
-  { minLength: 1, maxLength: 60, size: 'max' },
+const put = operation('put', { ...value, ...manner, size: fc.nat(3000) });
+const deletion = operation('delete', { key, sync });
+const clear = operation('clear', {
+  start: bound,
+  end: maybeBound,
+  isAbove: fc.boolean(),
+  isUpTo: fc.boolean(),
+});
+const range = operation('range', {
+  start: bound,
+  end: maybeBound,
+  isAbove: fc.boolean(),
+  isUpTo: fc.boolean(),
+  most: fc.constantFrom(1, 5, 1000),
+  isLimited: fc.boolean(),
+  reverse: fc.boolean(),
+  values: fc.boolean(),
+  seek: fc.option(fc.record({ to: bound, after: fc.nat(6) }), { freq: 1 }),
+});
+const pages = operation('pages', {
+  start: bound,
+  end: maybeBound,
+  maxBytes: fc.constantFrom(1, 100, 5000, 1 << 20),
+  maxEntries: fc.constantFrom(1, 2, 7, 1000),
+  includeTombstones: fc.boolean(),
+  reverse: fc.boolean(),
+});
+const snapshot = operation('snapshot');
+const readSnapshot = operation('readSnapshot', { which: fc.nat(2), key, whole: fc.boolean() });
+const flush = operation('flush');
+const beside = operation('beside', { isRefreshed: fc.boolean(), from: key });
+const crash = operation('crash', { stop: fc.constantFrom(...STOPS), seed: fc.nat() });
+
+/** Anything that an engine does. */
+const single = fc.oneof(
+  { weight: 8, arbitrary: put },
+  { weight: 3, arbitrary: deletion },
+  {
+    weight: 3,
+    arbitrary: operation('batch', { ...manner, items: fc.array(fc.record(value), { maxLength: 8 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: operation('largeBatch', {
+      ...manner,
+      size: fc.nat(3000),
+      rounds: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: operation('conditional', {
+      ...manner,
+      conditions: fc.array(condition, { minLength: 1, maxLength: 3 }),
+      items: fc.array(fc.record(value), { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: operation('burst', {
+      count: fc.integer({ min: 1, max: 120 }),
+      first: key,
+      size: fc.integer({ min: 0, max: 2500 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: operation('versions', { items: fc.array(version, { minLength: 1, maxLength: 4 }) }),
+  },
+  { weight: 5, arbitrary: ingest },
+  { weight: 4, arbitrary: clear },
+  { weight: 4, arbitrary: operation('get', { key }) },
+  { weight: 2, arbitrary: operation('getMany', { keys: fc.array(key, { maxLength: 20 }) }) },
+  { weight: 3, arbitrary: range },
+  { weight: 3, arbitrary: pages },
+  { weight: 2, arbitrary: snapshot },
+  { weight: 4, arbitrary: readSnapshot },
+  { weight: 1, arbitrary: operation('releaseSnapshot', { which: fc.nat(2) }) },
+  { weight: 3, arbitrary: flush },
+  { weight: 2, arbitrary: operation('compact') },
+  { weight: 1, arbitrary: operation('idle') },
+  { weight: 1, arbitrary: operation('reopen') },
+  { weight: 1, arbitrary: operation('checkpoint') },
+  { weight: 3, arbitrary: beside },
+  { weight: 6, arbitrary: operation('slots') },
+  { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewOrAll }) },
+  { weight: 4, arbitrary: operation('settle', { keys: fewOrAll, age: fc.nat(30) }) },
+  { weight: 1, arbitrary: operation('pass', { days: fc.integer({ min: 1, max: 2 }) }) },
+  { weight: 2, arbitrary: crash },
 );
+
+/** So many puts that the writer puts their keys in order later: of any keys, or of some that follow each other. */
+const manyPuts: fc.Arbitrary<Operation> = fc
+  .tuple(
+    fc.record(manner),
+    fc.nat(KEYS - 1),
+    fc.constantFrom(3, 12, KEYS),
+    fc.array(
+      fc.record({
+        rank: fc.nat(KEYS - 1),
+        size: fc.oneof({ weight: 5, arbitrary: fc.nat(60) }, size),
+        fill: fc.nat(255),
+      }),
+      { minLength: 8, maxLength: 30 },
+    ),
+  )
+  .map(([how, first, span, items]) => ({
+    type: 'batch',
+    ...how,
+    items: items.map(({ rank, ...rest }) => ({ key: keyAtRank(first + (rank % span)), ...rest })),
+  }));
+const allKeys = operation('largeBatch', { ...manner, size: fc.nat(60), rounds: fc.constant(1) });
+const clearMuch = fc.oneof(
+  operation('clear', {
+    start: fc.constant({ key: 0, place: 'first' }),
+    end: maybeBound,
+    isAbove: fc.constant(false),
+    isUpTo: fc.boolean(),
+  }),
+  clear,
+);
+const walk = fc.oneof(range, pages);
+const look = fc.oneof(
+  { weight: 5, arbitrary: walk },
+  { weight: 2, arbitrary: readSnapshot },
+  { weight: 1, arbitrary: beside },
+);
+const pause = fc.constantFrom(0, 1100).map((ms): Operation => ({ type: 'pause', ms }));
+
+/**
+ * Ranges that are deleted and written again, many puts at a time, and read before the writer has put their keys in order:
+ * it does so after some ms without a write, or at once for a second after a scan has met such keys.
+ */
+const unordered: fc.Arbitrary<Operation[]> = fc
+  .tuple(
+    fc.array(fc.oneof(allKeys, manyPuts, flush), { maxLength: 3 }),
+    pause,
+    fc.oneof(
+      fc.tuple(allKeys, flush, clearMuch, manyPuts, walk, walk),
+      fc.tuple(clearMuch, manyPuts, look, look),
+      fc.tuple(manyPuts, snapshot, manyPuts, readSnapshot),
+      fc.tuple(manyPuts, clearMuch, look, look),
+      fc.array(fc.oneof(manyPuts, clearMuch, put, deletion, snapshot, look), { maxLength: 6 }),
+    ),
+  )
+  .map(([before, rest, all]) => [...before, rest, ...all]);
+
+export const operations: fc.Arbitrary<Operation[]> = fc
+  .array(
+    fc.oneof({ weight: 12, arbitrary: single.map((one) => [one]) }, { weight: 1, arbitrary: unordered }),
+    { minLength: 1, maxLength: 60, size: 'max' },
+  )
+  .map((pieces) => pieces.flat());
 
 const fewKey = fc.nat(5);
 const fewKeys = fc.array(fewKey, { minLength: 1, maxLength: 4 });
@@ -260,12 +308,12 @@ export const slotOperations: fc.Arbitrary<Operation[]> = fc.array(
     { weight: 8, arbitrary: operation('slots') },
     { weight: 4, arbitrary: operation('lookAtSlots', { keys: fewKeys }) },
     { weight: 4, arbitrary: operation('settle', { keys: fewKeys, age: fc.nat(3) }) },
-    { weight: 3, arbitrary: operation('flush') },
+    { weight: 3, arbitrary: flush },
     { weight: 2, arbitrary: operation('compact') },
     { weight: 1, arbitrary: operation('idle') },
     { weight: 1, arbitrary: operation('reopen') },
     { weight: 1, arbitrary: operation('pass', { days: fc.integer({ min: 1, max: 2 }) }) },
-    { weight: 1, arbitrary: operation('crash', { stop: fc.constantFrom(...STOPS), seed: fc.nat() }) },
+    { weight: 1, arbitrary: crash },
   ),
   { minLength: 1, maxLength: 60, size: 'max' },
 );

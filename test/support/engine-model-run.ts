@@ -16,6 +16,7 @@ import { visibleVersion } from './engine-model-conditions.ts';
 import {
   boundOf,
   boundsOf,
+  KEYS,
   keyOf,
   latin1,
   nameOfKey,
@@ -23,7 +24,7 @@ import {
   slotOfName,
   slotsOfKeys,
 } from './engine-model-keys.ts';
-import { AGE_TICKS, KEYS, type Operation, type Scanned } from './engine-model-operations.ts';
+import { AGE_TICKS, type Operation, type Scanned } from './engine-model-operations.ts';
 import { checkSlots, lookAtSlots } from './engine-model-slots.ts';
 import { ModelWrites } from './engine-model-writes.ts';
 import { backgroundAfter, EngineSimulation } from './engine-simulation.ts';
@@ -150,6 +151,8 @@ export class ModelRun {
         return this.#raiseWatermarks(operation);
       case 'pass':
         return this.#simulation.pass(operation.days * DAY_MS);
+      case 'pause':
+        return this.#simulation.pass(operation.ms);
       case 'reopen':
         await this.#settle(engine.close());
         this.#model.noteDurable();
@@ -330,8 +333,8 @@ export class ModelRun {
   }
 
   async #readSnapshot({ which, key, whole }: { which: number; key: number; whole: boolean }): Promise<void> {
-    const taken = this.#snapshots[which];
-    if (taken === undefined) return;
+    if (this.#snapshots.length === 0) return;
+    const taken = this.#snapshots[which % this.#snapshots.length];
     const found = await this.#settle(this.#engine.get(keyOf(key), taken.snapshot));
     const nowMs = this.#simulation.clock.nowMs();
     assert.equal(text(found), visibleValue(taken.entries, nameOfKey(key), nowMs), 'in a snapshot');

@@ -13,14 +13,8 @@ import { isEmptyRange, keyRange } from '../../native-free-lsm/iterator/key-range
 import { VersionSource } from '../../native-free-lsm/version-source.ts';
 import type { EngineModel, Version } from './engine-model.ts';
 import { conditionsOf, refusalOf } from './engine-model-conditions.ts';
-import { boundsOf, keyOf, latin1, nameOfKey } from './engine-model-keys.ts';
-import {
-  AGE_TICKS,
-  KEYS,
-  type Operation,
-  type VersionItem,
-  type WriteManner,
-} from './engine-model-operations.ts';
+import { boundsOf, KEYS, keyOf, latin1, nameOfKey } from './engine-model-keys.ts';
+import { AGE_TICKS, type Operation, type VersionItem, type WriteManner } from './engine-model-operations.ts';
 import { MAX_FROM } from './engine-model-slots.ts';
 import type { EngineSimulation } from './engine-simulation.ts';
 import { entriesOf, packRuns } from './packed-runs.ts';
