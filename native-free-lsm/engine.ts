@@ -3,7 +3,7 @@ import { onlyBoundsFault } from './bounds-fault.ts';
 import { clearRange } from './clear-range.ts';
 import { type EngineClock, systemEngineClock } from './clock.ts';
 import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
-import { encodeRecord, type RecordFields } from './format/record.ts';
+import { encodeRecord } from './format/record.ts';
 import { type KeyBounds, keyRange } from './iterator/key-range.ts';
 import { OperationBatch } from './operation-batch.ts';
 import type { EngineOptions } from './options.ts';
@@ -12,7 +12,6 @@ import { PendingCalls } from './pending-calls.ts';
 import { ReadableEngine } from './readable-engine.ts';
 import { SinglePut } from './single-put.ts';
 import type { Environment } from './store/environment.ts';
-import type { KeyedRecord } from './store/sinks.ts';
 import type { EngineStats } from './store/stats.ts';
 import { RecordStore } from './store/store.ts';
 import { CLOSED } from './store/wire-store.ts';
@@ -22,6 +21,7 @@ import {
   type BatchOperation,
   type ConditionalResult,
   conditionsFault,
+  endOfLifeMs,
   operationsFault,
   type PutOptions,
   putOptionsFault,
@@ -92,7 +92,7 @@ export class Engine extends ReadableEngine {
   delete(key: Uint8Array, options?: WriteOptions): Promise<void> {
     const fault = options === undefined ? undefined : writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
-    const record = encodeRecord(fieldsOf(this.#versions.next(), true, 0), NO_VALUE);
+    const record = encodeRecord({ ...TOMBSTONE, timestamp: this.#versions.next() }, NO_VALUE);
     if (!this.#backlog.isNeeded) return this.#write(key, record, options?.sync);
     return this.#backlog.wait(() => this.#write(key, record, options?.sync));
   }
@@ -117,7 +117,7 @@ export class Engine extends ReadableEngine {
     if (fault !== undefined) return Promise.reject(fault);
     // Drawn now, as it is the time of the call that decides.
     const first = this.#versions.take(operations.length);
-    const nowMs = Math.ceil(this.store.expiryNowMs());
+    const nowMs = this.store.expiryNowMs();
     const write = (): Promise<void> => {
       const batch = new OperationBatch(operations, first, nowMs);
       const token = this.#writes.begin();
@@ -166,10 +166,8 @@ export class Engine extends ReadableEngine {
         timestamp: version ?? 0,
         nowMs: Math.floor(nowMs),
       }));
-      const puts = lastOfEachKey(operations).map((operation) =>
-        putOf(operation, timestamp, Math.ceil(nowMs)),
-      );
-      return conditionalWrite(this.store, asked, puts, timestamp, options.sync ?? false);
+      const batch = new OperationBatch(lastOfEachKey(operations), timestamp, nowMs, 0);
+      return conditionalWrite(this.store, asked, batch.puts(), timestamp, options.sync ?? false);
     };
     return this.#backlog.isNeeded ? this.#backlog.wait(write) : write();
   }
@@ -234,8 +232,7 @@ export class Engine extends ReadableEngine {
 
   /** When the life of a value ends; 0: never. */
   #expiryOf(ttlMs: number | undefined): number {
-    // Rounded up: a value lives at least as long as it was told to.
-    return ttlMs === undefined ? 0 : Math.ceil(this.store.expiryNowMs()) + ttlMs;
+    return ttlMs === undefined ? 0 : endOfLifeMs(ttlMs, this.store.expiryNowMs());
   }
 
   #put(
@@ -267,18 +264,6 @@ function waiting(options: Partial<EngineOptions>): Partial<EngineOptions> {
   return { ...options, whenFull: options.whenFull ?? 'wait' };
 }
 
-/** @param nowMs rounded up: a value lives at least as long as it was told to */
-function putOf(operation: BatchOperation, timestamp: number, nowMs: number): KeyedRecord {
-  const { key } = operation;
-  if (operation.type === 'delete')
-    return { key, record: encodeRecord(fieldsOf(timestamp, true, 0), NO_VALUE) };
-  const expiryMs = operation.ttlMs === undefined ? 0 : nowMs + operation.ttlMs;
-  return { key, record: encodeRecord(fieldsOf(timestamp, false, expiryMs), operation.value) };
-}
-
 const NO_VALUE = new Uint8Array(0);
 const NO_OPTIONS = {};
-
-function fieldsOf(timestamp: number, tombstone: boolean, expiryMs: number): RecordFields {
-  return { timestamp, writer: 0, tombstone, from: 1, expiryMs };
-}
+const TOMBSTONE = { writer: 0, tombstone: true, from: 1, expiryMs: 0 } as const;

@@ -33,7 +33,7 @@ export type LsmErrorCode =
   | 'IO_ERROR'
   | 'CLOSED'
   | 'INVALID_ARGUMENT'
-  /** A snapshot was given up because the memory that it held was needed. */
+  /** The snapshot was released or given up: with a new one the call goes well, with this one it never does. */
   | 'SNAPSHOT_EXPIRED'
   /** A pool thread died; the call may have been carried out or not. */
   | 'WORKER_DIED';
@@ -43,7 +43,6 @@ const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
   'READ_ONLY',
   'OVERLOADED',
   'CHANGING',
-  'SNAPSHOT_EXPIRED',
   'WORKER_DIED',
 ]);
 

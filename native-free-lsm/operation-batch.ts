@@ -7,7 +7,7 @@ import {
 } from './log/write-operation.ts';
 import { Memtable } from './memtable/memtable.ts';
 import type { DirectBatch, KeyedRecord } from './store/sinks.ts';
-import type { BatchOperation } from './write-requests.ts';
+import { type BatchOperation, endOfLifeMs } from './write-requests.ts';
 
 const NO_VALUE = new Uint8Array(0);
 
@@ -23,14 +23,22 @@ export class OperationBatch implements DirectBatch {
   readonly largestPutBytes: number;
   readonly #operations: readonly BatchOperation[];
   readonly #firstTimestamp: number;
+  readonly #timestampStep: number;
   readonly #nowMs: number;
 
   /**
    * @param operations without a fault
-   * @param firstTimestamp of the first one; each other has the next
-   * @param nowMs in whole ms, rounded up: a value lives at least as long as it was told to
+   * @param firstTimestamp of the first one
+   * @param nowMs the time of the call, from which lives are counted
+   * @param timestampStep 1: each other has the next timestamp, so that the last of several operations on a key counts;
+   *   0: all have the same, and each key comes once
    */
-  constructor(operations: readonly BatchOperation[], firstTimestamp: number, nowMs: number) {
+  constructor(
+    operations: readonly BatchOperation[],
+    firstTimestamp: number,
+    nowMs: number,
+    timestampStep: 0 | 1 = 1,
+  ) {
     let operationBytes = BATCH_HEAD_BYTES;
     let memtableBytes = 0;
     let largestPutBytes = 0;
@@ -48,6 +56,7 @@ export class OperationBatch implements DirectBatch {
     this.largestPutBytes = largestPutBytes;
     this.#operations = operations;
     this.#firstTimestamp = firstTimestamp;
+    this.#timestampStep = timestampStep;
     this.#nowMs = nowMs;
   }
 
@@ -64,7 +73,7 @@ export class OperationBatch implements DirectBatch {
       const recordBytes = recordSizeBytes(value.length, fields.expiryMs > 0);
       if (next + putOperationBytes(key.length, recordBytes) > end) return false;
       next = writeRecord(target, writeEntryHead(target, next, 0, key, recordBytes), fields, value);
-      fields.timestamp++;
+      fields.timestamp += this.#timestampStep;
     }
     return next === end;
   }
@@ -74,7 +83,7 @@ export class OperationBatch implements DirectBatch {
     return this.#operations.map((operation) => {
       this.#setFields(fields, operation);
       const record = encodeRecord(fields, valueBytesOf(operation));
-      fields.timestamp++;
+      fields.timestamp += this.#timestampStep;
       return { key: operation.key, record };
     });
   }
@@ -85,7 +94,7 @@ export class OperationBatch implements DirectBatch {
 
   #setFields(fields: MutableFields, operation: BatchOperation): void {
     fields.tombstone = operation.type === 'delete';
-    fields.expiryMs = hasEnd(operation) ? this.#nowMs + (operation.ttlMs as number) : 0;
+    fields.expiryMs = hasEnd(operation) ? endOfLifeMs(operation.ttlMs, this.#nowMs) : 0;
   }
 }
 
@@ -93,6 +102,6 @@ function valueBytesOf(operation: BatchOperation): Uint8Array {
   return operation.type === 'delete' ? NO_VALUE : operation.value;
 }
 
-function hasEnd(operation: BatchOperation): operation is BatchOperation & { readonly type: 'put' } {
+function hasEnd(operation: BatchOperation): operation is BatchOperation & { readonly ttlMs: number } {
   return operation.type === 'put' && operation.ttlMs !== undefined;
 }

@@ -127,3 +127,11 @@ export function ttlFault(name: string, given: unknown): LsmError | undefined {
   if (fault !== undefined || (given as number) <= MAX_TTL_MS) return fault;
   return invalidArgument(`${name} must be at most ${MAX_TTL_MS}, which is a thousand years, not ${given}`);
 }
+
+/**
+ * When a value ends, in whole ms since the Unix epoch. Rounded up: it lives at least as long as it was told to.
+ * @param nowMs the time of the call
+ */
+export function endOfLifeMs(ttlMs: number, nowMs: number): number {
+  return Math.ceil(nowMs) + ttlMs;
+}

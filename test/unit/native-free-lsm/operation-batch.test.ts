@@ -35,6 +35,24 @@ test('a batch is encoded as its records would be', () => {
   );
 });
 
+test('a batch of one timestamp gives it to each operation, and a life is counted from a time that is rounded up', () => {
+  const batch = new OperationBatch(OPERATIONS.slice(1), FIRST, NOW_MS - 0.25, 0);
+  const puts = batch.puts();
+  assert.deepEqual(
+    puts.map(({ record }) => [recordTimestamp(record, 0), recordExpiryMs(record, 0)]),
+    [
+      [FIRST, 0],
+      [FIRST, NOW_MS + 5],
+      [FIRST, 0],
+    ],
+  );
+  const direct = new Uint8Array(batch.operationBytes);
+  assert.ok(batch.encode(direct, 0));
+  const expected = new Uint8Array(direct.length);
+  encodeBatch(expected, 0, puts);
+  assert.deepEqual(direct, expected);
+});
+
 test('its sizes are those of what it writes', () => {
   const batch = new OperationBatch(OPERATIONS, FIRST, NOW_MS);
   const bytes = new Uint8Array(batch.operationBytes);

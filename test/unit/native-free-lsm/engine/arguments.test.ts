@@ -170,7 +170,10 @@ test('operations, lists of keys, options and snapshots are what they must be', (
     await assert.rejects(range({ snapshot: foreign }), refusal('snapshot must', /of another/));
     const released = engine.snapshot();
     released.release();
-    await assert.rejects(simulation.settle(engine.get(KEY, released)), { code: 'SNAPSHOT_EXPIRED' });
+    await assert.rejects(simulation.settle(engine.get(KEY, released)), {
+      code: 'SNAPSHOT_EXPIRED',
+      canRetry: false,
+    });
   }));
 
 test('a store checks what it is given as well, and that there is somebody to answer', async () => {
