@@ -13,8 +13,8 @@
  *    range tombstone hides.
  *  - A link to a node or entry is stored only after all of it was written.
  *  - The skip list has every key whose node lies below the offset `linked`. Those above it are in the hash index alone
- *    until the writer links them, many together; an iterator finds them by the order of their arrival. In a memtable that
- *    is sealed there are none.
+ *    until the writer links them, many together, or for good when the memtable is sealed first; an iterator finds them by
+ *    the order of their arrival.
  *  - Limits are boundaries between allocations; a key node lies directly before its first entry, so a node
  *    below a limit has an entry below it.
  *
@@ -64,8 +64,9 @@ import {
   Word,
 } from './arena-layout.ts';
 import { ArrivalCursor } from './arrival-cursor.ts';
+import { ArrivalOrder } from './arrival-order.ts';
 import { InsertPosition } from './insert-position.ts';
-import { linkNodes } from './link-nodes.ts';
+import { LateLinks } from './late-links.ts';
 import { MemtableIterator } from './memtable-iterator.ts';
 import { MemtableRanges, rangeBytes, writeRange } from './memtable-ranges.ts';
 import { newestBelow } from './node-iterator.ts';
@@ -76,6 +77,8 @@ export const InsertStatus = { applied: 0, stale: 1, full: 2 } as const;
 export type InsertStatus = (typeof InsertStatus)[keyof typeof InsertStatus];
 
 const INDEX_WORD = INDEX_START / 4;
+/** Few keys are linked when they take less than one of so many parts of the allocations. */
+const FEW_LINKED = 4;
 
 export class Memtable {
   /** The whole arena; offsets of entries count from its start. */
@@ -87,11 +90,10 @@ export class Memtable {
   readonly #doubles: Float64Array;
   readonly #slotMask: number;
   readonly #seed: HashSeed;
-  /** Of the writer alone, as are the next two. */
+  /** Of the writer alone, as is the next one. */
   readonly #position: InsertPosition;
-  /** Where the first allocation is that may be of a key without links; 0: all keys are linked. */
-  #unlinkedFrom = 0;
-  #entriesLinked = 0;
+  readonly #lateLinks: LateLinks;
+  readonly #order: ArrivalOrder;
   readonly #ranges: MemtableRanges;
 
   /** @param arena from `createArena`: 1 KiB to 256 MiB, a multiple of 8 bytes; call `reset` before its first use */
@@ -106,6 +108,8 @@ export class Memtable {
     this.#doubles = new Float64Array(arena, 0, INDEX_START >>> 3);
     this.#slotMask = slotCount(size) - 1;
     this.#position = new InsertPosition(this.#words, this.bytes);
+    this.#lateLinks = new LateLinks(this.#words, this.bytes, this.#position);
+    this.#order = new ArrivalOrder(this.#words, this.bytes);
     this.#ranges = new MemtableRanges(this.#words, this.bytes);
     this.#seed = { low: this.#words[Word.seedLow] >>> 0, high: this.#words[Word.seedHigh] >>> 0 };
   }
@@ -124,7 +128,7 @@ export class Memtable {
     if (words[Word.used] !== 0) words.fill(0, INDEX_WORD, start >>> 2);
     for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
     this.#position.reset();
-    this.#unlinkedFrom = 0;
+    this.#lateLinks.reset();
     words[Word.used] = start;
     words[Word.height] = 1;
     words[Word.random] = (Math.imul(generation, 0x9e3779b9) ^ this.#seed.low) | 1;
@@ -180,20 +184,17 @@ export class Memtable {
     return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, false);
   }
 
-  /** Writer. How many entries there are from the first one on whose key is not in the skip list. */
+  /** Writer. How many entries there are from the first one on whose key is not in the skip list, at most. */
   get unlinkedEntries(): number {
-    return this.#unlinkedFrom === 0 ? 0 : this.#words[Word.entries] - this.#entriesLinked;
+    return this.#lateLinks.entries;
   }
 
-  /** Writer. Links the keys that were put by `insertUnlinked`. */
-  linkNew(): void {
-    const from = this.#unlinkedFrom;
-    if (from === 0) return;
-    this.#unlinkedFrom = 0;
-    const most = this.#words[Word.entries] - this.#entriesLinked;
-    linkNodes(this.#words, this.bytes, from, most, this.#position);
-    // Release: whoever sees that they are linked sees all their links.
-    Atomics.store(this.#words, Word.linked, this.#words[Word.used]);
+  /**
+   * Writer. Links the keys that were put by `insertUnlinked`, those that came first first.
+   * @param mostEntries for how many entries it takes time, at most: a microsecond for each of many
+   */
+  linkNew(mostEntries = Number.POSITIVE_INFINITY): void {
+    this.#lateLinks.link(mostEntries);
   }
 
   #insert(
@@ -315,14 +316,14 @@ export class Memtable {
     // After the copy that it names. The other copy stays unchanged for readers that are using it.
     Atomics.store(words, Word.totalsVersion, version);
     // Before `published`: a reader that has the limit finds out how much of it is linked. Release, after all links.
-    Atomics.store(words, Word.linked, this.#unlinkedFrom === 0 ? words[Word.used] : this.#unlinkedFrom);
+    Atomics.store(words, Word.linked, this.#lateLinks.from === 0 ? words[Word.used] : this.#lateLinks.from);
     // Release, after all entries below it: the one store that makes them visible.
     Atomics.store(words, Word.published, words[Word.used]);
   }
 
   /**
    * Any thread. How many bytes below `limit` the allocations take that may be of keys which are not in the skip list yet.
-   * An iterator sorts these for itself, which takes the longer the more there are.
+   * An iterator sorts these for itself, which takes the longer the more there are, and keeps their order for the next one.
    */
   unlinkedBytes(limit: number): number {
     // Acquire: all nodes below were linked before it was stored.
@@ -372,14 +373,22 @@ export class Memtable {
     const words = this.#words;
     const { bytes } = this;
     const nodeLimit = limit - this.unlinkedBytes(limit);
+    const start = allocationsStart(bytes.length);
+    // Where few keys are linked all are sorted: to merge would take longer.
+    if (nodeLimit < limit && (nodeLimit - start) * FEW_LINKED < limit - start)
+      return this.#unlinked(start, limit, isReverse);
     const linked = isReverse
       ? new ReverseMemtableIterator(words, bytes, limit, nodeLimit)
       : new MemtableIterator(words, bytes, limit, nodeLimit);
-    if (nodeLimit === limit) return linked;
-    return new MergingIterator(
-      [linked, new UnlinkedIterator(words, bytes, nodeLimit, limit, isReverse)],
-      isReverse,
-    );
+    if (nodeLimit < limit)
+      return new MergingIterator([linked, this.#unlinked(nodeLimit, limit, isReverse)], isReverse);
+    this.#order.forget();
+    return linked;
+  }
+
+  #unlinked(from: number, limit: number, isReverse: boolean): UnlinkedIterator {
+    const nodes = this.#order.nodes(this.generation, from, limit);
+    return new UnlinkedIterator(this.#words, this.bytes, nodes, limit, isReverse);
   }
 
   /** The number of published entries, counting all versions of a key. */
@@ -482,12 +491,9 @@ export class Memtable {
     // A reader that sees the old height starts lower and only takes more steps.
     if (height > words[Word.height]) words[Word.height] = height;
     // Behind one that is not linked none is: `linkNew` links all from there on.
-    if (this.#unlinkedFrom !== 0) return node;
+    if (this.#lateLinks.from !== 0) return node;
     if (isLinked) this.#position.link(node, height);
-    else if (!this.#position.linkAtEnd(node, height)) {
-      this.#unlinkedFrom = start - ALLOCATION_HEADER_BYTES;
-      this.#entriesLinked = words[Word.entries];
-    }
+    else if (!this.#position.linkAtEnd(node, height)) this.#lateLinks.begin(start - ALLOCATION_HEADER_BYTES);
     return node;
   }
 

@@ -21,7 +21,7 @@ import { MissedBlocks } from './missed-blocks.ts';
 /** Larger pages are for a reader: this is the main thread. */
 const MAX_ENTRIES = 128;
 const MAX_BYTES = 64 * 1024;
-/** Of keys that are not in order in the newest memtable. */
+/** Of keys that are not in order in memtables. */
 const MAX_UNLINKED_BYTES = 16 * 1024;
 /** The most blocks that one page has loaded for those to come. */
 const MAX_MISSING = 8;
@@ -63,8 +63,8 @@ export class MemoryPages {
     if (encoder !== 0 || maxEntries > MAX_ENTRIES || maxBytes > MAX_BYTES) return null;
     // Versions decide there, and what cannot be read counts.
     if (point.tables.quarantine.length > 0) return null;
-    // They are sorted for each page.
-    if (this.#arenas.memtable(point.generation).unlinkedBytes(point.limit) > MAX_UNLINKED_BYTES) return null;
+    // To sort many takes milliseconds.
+    if (this.#unlinkedBytes(point) > MAX_UNLINKED_BYTES) return null;
     try {
       this.#setBound(request);
       const cover = this.#cover(point);
@@ -86,6 +86,15 @@ export class MemoryPages {
       if (error === NOT_IN_MEMORY || error instanceof LsmError) return null;
       throw error;
     }
+  }
+
+  #unlinkedBytes({ generation, limit, tables }: PagePoint): number {
+    let bytes = 0;
+    for (let g = generation; g >= tables.oldestGeneration; g--) {
+      const memtable = this.#arenas.memtable(g);
+      bytes += memtable.unlinkedBytes(g === generation ? limit : memtable.publishedOffset);
+    }
+    return bytes;
   }
 
   #setBound({ end, reverse, start }: ScanPageRequest): void {

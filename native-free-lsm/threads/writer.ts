@@ -35,10 +35,12 @@ const MAX_RUN_BYTES = 1024 * 1024;
 const MAX_RUN_SHARE = 1 / 8;
 /**
  * From so many puts of a run on their keys are linked later, together with those of other runs: to sort them takes less
- * time than to search the place of each. It is done when there are many, when nothing has come for a moment, and before
- * the memtable is sealed.
+ * time than to search the place of each. It is done when nothing has come for a moment, and when there are many, unless
+ * they come by runs of so many that this is a load: it leaves them to the flush, which sorts all of its memtable.
  */
 const MANY_PUTS = 8;
+const BULK_PUTS = 256;
+/** So many are linked at a time, which takes some milliseconds. */
 const MAX_UNLINKED_ENTRIES = 8192;
 const LINK_DELAY_MS = 10;
 /** For so long after a scan has found keys in no order they are linked with their run. */
@@ -238,15 +240,16 @@ export class WriterRole {
 
   #idle(): boolean {
     this.#refresh();
-    if (this.#memtable.unlinkedEntries > 0 && this.#clock.monotonicMs() - this.#lastRunMs >= LINK_DELAY_MS)
-      this.#memtable.linkNew();
+    const isPause = this.#clock.monotonicMs() - this.#lastRunMs >= LINK_DELAY_MS;
+    if (isPause) this.#memtable.linkNew(MAX_UNLINKED_ENTRIES);
     this.#syncWhenDue();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
     if (this.#isStopped && this.#requests.empty && !this.#finished) {
       this.#finished = true;
       this.#finish();
     }
-    return false;
+    // What came meanwhile is first, so that it does not wait for all of them.
+    return isPause && !this.#finished && this.#memtable.unlinkedEntries > 0;
   }
 
   #finish(): void {
@@ -368,7 +371,6 @@ export class WriterRole {
     const next = this.#generation + 1;
     // A step that fails is tried again with the next run. A run that fits into this memtable is still written.
     this.#logs.succeed(next);
-    this.#memtable.linkNew();
     this.#versions.sealed(this.#memtable.largestTimestamp);
     this.#memtable = this.#tracker.memtable(arena);
     this.#memtable.reset(next);
@@ -448,7 +450,9 @@ export class WriterRole {
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
-    if (memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES || this.#isOrderWanted()) memtable.linkNew();
+    const { puts } = this.#content;
+    if (this.#isOrderWanted() || (puts < BULK_PUTS && memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES))
+      memtable.linkNew(MAX_UNLINKED_ENTRIES + puts);
     // The run becomes visible only now: the log has it, and all puts of a batch appear together.
     memtable.publish();
   }

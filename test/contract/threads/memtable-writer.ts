@@ -26,9 +26,9 @@ while (status !== InsertStatus.full) {
     sequence++;
   }
   // Sometimes before they are published, and sometimes when readers have begun to walk over them.
-  if (random(8) === 0) memtable.linkNew();
+  if (random(8) === 0) memtable.linkNew(random(2) === 0 ? random(200) : undefined);
   memtable.publish();
-  if (random(8) === 0) memtable.linkNew();
+  if (random(8) === 0) memtable.linkNew(random(2) === 0 ? random(200) : undefined);
   Atomics.store(words, RunWord.published, sequence);
 }
 Atomics.store(words, RunWord.done, 1);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Engine, RangeOptions } from '../../../../native-free-lsm/index.ts';
-import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
 const KEYS = Array.from({ length: 100 }, (_, i) => Buffer.from(`key${String(i).padStart(3, '0')}`));
 /** All of KEYS in some blocks, and room in the cache for them. */
@@ -139,3 +139,24 @@ test('without a cache every scan of tables is a reader’s', async () => {
   }
   await simulation.settle(engine.close());
 });
+
+for (const isSealed of [false, true]) {
+  const state = isSealed ? 'sealed' : 'active';
+  test(`many keys in no order are for a reader, in a memtable that is ${state}`, async () => {
+    const simulation = new EngineSimulation(OPTIONS, undefined, backgroundAfter(1000));
+    const engine = await simulation.openEngine();
+    const shuffled = KEYS.map((_, i) => KEYS[(i * 37) % KEYS.length]);
+    const value = Buffer.alloc(200);
+    await simulation.settle(engine.write(shuffled.map((key) => ({ type: 'put', key, value }))));
+    const flushing = isSealed ? engine.flush() : Promise.resolve();
+    // The flush begins later.
+    const turns = isSealed ? 100 : 1;
+    await simulation.settle(new Promise<void>((resolve) => void simulation.clock.after(turns, resolve)));
+    assert.equal(engine.stats().memtables, isSealed ? 2 : 1);
+    const scanning = first(engine, 3, { gte: KEYS[20] });
+    assert.equal(engine.stats().readsInFlight, 1);
+    assert.deepEqual(await simulation.settle(scanning), expected(20, 23));
+    await simulation.settle(flushing);
+    await simulation.settle(engine.close());
+  });
+}

@@ -26,7 +26,12 @@ const RESPONSE_RING_BYTES = 4 << 20;
 const MAX_WRITES_IN_RING = RESPONSE_RING_BYTES / RESPONSE_BYTES_PER_WRITE;
 
 /** A writer with the rings main would have, in this thread and over a disk in memory. */
-function startWriter(responseRingBytes: number, memtableBytes: number, more: Partial<EngineOptions> = {}) {
+function startWriter(
+  responseRingBytes: number,
+  memtableBytes: number,
+  more: Partial<EngineOptions> = {},
+  requestRingBytes = 4096,
+) {
   const fs = new MemoryFileSystem();
   fs.makeDirectorySync('db');
   const options = completeOptions({ memtableBytes, maxRecordBytes: 1 << 10, durability: 'none', ...more });
@@ -34,7 +39,7 @@ function startWriter(responseRingBytes: number, memtableBytes: number, more: Par
   const arena = createArena(options.memtableBytes, HASH_SEED);
   const memtable = new Memtable(arena);
   memtable.reset(1);
-  const rings = { requests: createRing(4096), responses: createRing(responseRingBytes) };
+  const rings = { requests: createRing(requestRingBytes), responses: createRing(responseRingBytes) };
   const hashSeed = HASH_SEED;
   const deadlines = WriteDeadlines.allocate(16);
   const arenas = [arena, createArena(options.memtableBytes, HASH_SEED)];
@@ -310,18 +315,79 @@ describe('keys of many puts', () => {
     started.writer.close();
   });
 
-  test('are linked before their memtable is sealed', () => {
+  test('are left as they are when their memtable is sealed, and found in order', () => {
     const started = startWriter(RESPONSE_RING_BYTES, 64 << 10);
     const { control, memtable, put, writer } = started;
-    assert.ok(putMany(started, 'a') > 0);
+    const unlinkedBytes = putMany(started, 'a');
+    assert.ok(unlinkedBytes > 0);
     const words = new Int32Array(control);
     Atomics.store(words, ControlWord.spareArena, 2);
     Atomics.add(words, ControlWord.sealRequests, 1);
     put();
     assert.equal(writer.step(), true);
     assert.equal(words[ControlWord.activeGeneration], 2);
-    assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), 0);
+    assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), unlinkedBytes);
     assert.deepEqual(keysOf(started), expected('a'));
     writer.close();
+  });
+
+  describe('of a load', () => {
+    const RUN = 300;
+    const MOST = 8192;
+    /** Puts so many keys in runs of that many, those that are put later before the others. */
+    const load = (runs: number, perRun = RUN): ReturnType<typeof startWriter> => {
+      const started = startWriter(RESPONSE_RING_BYTES, 4 << 20, {}, 64 << 10);
+      for (let run = 0; run < runs; run++) {
+        for (let i = 0; i < perRun; i++)
+          started.put(i, Number.POSITIVE_INFINITY, Buffer.from(String(1e6 - run * perRun - i)));
+        assert.equal(started.writer.step(), true);
+        started.responses.nextRun(RESPONSE_RING_BYTES);
+        started.responses.release();
+      }
+      return started;
+    };
+
+    test('are left to the flush, however many they are', () => {
+      const { memtable, writer } = load(40);
+      // The first one belongs at the end of all.
+      assert.equal(memtable.entries, 40 * RUN);
+      assert.ok(memtable.unlinkedBytes(memtable.publishedOffset) > 0.99 * memtable.contentBytes);
+      writer.close();
+    });
+
+    test('are linked in parts when nothing comes any more, between which writes have their turn', () => {
+      const { clock, memtable, put, writer } = load(40);
+      clock.advance(10);
+      const before = memtable.unlinkedBytes(memtable.publishedOffset);
+      assert.equal(writer.step(), true);
+      const after = memtable.unlinkedBytes(memtable.publishedOffset);
+      assert.ok(after > 0 && after < before);
+      put();
+      assert.equal(writer.step(), true);
+      assert.equal(memtable.entries, 40 * RUN + 1);
+      assert.equal(writer.step(), false);
+      assert.ok(memtable.unlinkedBytes(memtable.publishedOffset) > 0);
+      clock.advance(10);
+      for (let turns = 0; writer.step(); turns++) assert.ok(turns < (40 * RUN) / MOST);
+      assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), 0);
+      writer.close();
+    });
+
+    test('are linked in parts when it is followed by runs of fewer puts, or by a scan', () => {
+      for (const isScanned of [false, true]) {
+        const { control, memtable, put, writer } = load(40);
+        if (isScanned) Atomics.add(new Int32Array(control), ControlWord.orderRequests, 1);
+        put();
+        assert.equal(writer.step(), true);
+        const unlinkedBytes = memtable.unlinkedBytes(memtable.publishedOffset);
+        const share = unlinkedBytes / memtable.contentBytes;
+        assert.ok(share > 0.2 && share < 0.5, `${share}`);
+        put();
+        assert.equal(writer.step(), true);
+        // So few are not worth it, but for a scan.
+        assert.equal(memtable.unlinkedBytes(memtable.publishedOffset) === 0, isScanned);
+        writer.close();
+      }
+    });
   });
 });

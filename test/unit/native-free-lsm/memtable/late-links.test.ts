@@ -16,16 +16,22 @@ function keysOf(memtable: Memtable, isReverse = false): Buffer[] {
   return keys;
 }
 
-/** A memtable with these keys, linked when all are in it; keys that are there already are put a second time. */
-function linked(keys: readonly Uint8Array[], arenaBytes = 1 << 20): Memtable {
+/** A memtable with these keys, none of which needs to be linked; keys that are there already are put a second time. */
+function unlinked(keys: readonly Uint8Array[], arenaBytes = 1 << 20): Memtable {
   const memtable = new Memtable(createArena(arenaBytes, HASH_SEED));
   memtable.reset(1);
   for (const key of keys) {
     const status = memtable.insertUnlinked(key, 0, key.length, RECORD, 0, RECORD.length);
     assert.notEqual(status, InsertStatus.full);
   }
-  memtable.linkNew();
   memtable.publish();
+  return memtable;
+}
+
+/** The same, linked when all are in it. */
+function linked(keys: readonly Uint8Array[], arenaBytes?: number): Memtable {
+  const memtable = unlinked(keys, arenaBytes);
+  memtable.linkNew();
   return memtable;
 }
 
@@ -85,4 +91,41 @@ test('keys of which each begins the next make no deep recursion', () => {
   const long = Buffer.alloc(3000, 'a');
   const keys = Array.from({ length: 3000 }, (_, i) => long.subarray(0, (i * 1009) % 3000));
   assertOrdered(linked(keys, 16 << 20), keys);
+});
+
+test('keys are linked part by part, those that came first first, and found in order at each moment', () => {
+  const numbers = Array.from({ length: 2000 }, (_, i) => Buffer.from(`key${(i * 7919) % 3001}`));
+  const memtable = unlinked(numbers);
+  const limit = memtable.publishedOffset;
+  let unlinkedBytes = memtable.unlinkedBytes(limit);
+  for (let left = memtable.unlinkedEntries; left > 0; left = memtable.unlinkedEntries) {
+    memtable.linkNew(300);
+    assert.equal(memtable.unlinkedEntries, Math.max(0, left - 300));
+    assert.ok(memtable.unlinkedBytes(limit) < unlinkedBytes);
+    unlinkedBytes = memtable.unlinkedBytes(limit);
+    assertOrdered(memtable, numbers);
+  }
+  assert.equal(unlinkedBytes, 0);
+  const key = Buffer.from('key1x');
+  memtable.insert(key, 0, key.length, RECORD, 0, RECORD.length);
+  memtable.publish();
+  assertOrdered(memtable, [...numbers, key]);
+});
+
+test('range tombstones among them are no keys, and hold up nothing', () => {
+  const memtable = new Memtable(createArena(1 << 20, HASH_SEED));
+  memtable.reset(1);
+  const keys = ['d', 'a', 'c', 'b'].map((name) => Buffer.from(name));
+  for (const key of keys) {
+    memtable.insertUnlinked(key, 0, key.length, RECORD, 0, RECORD.length);
+    memtable.insertRange(RECORD, 0, 0, 0, -1, -1);
+  }
+  memtable.publish();
+  assertOrdered(memtable, keys);
+  for (let turns = 0; memtable.unlinkedEntries > 0; turns++) {
+    assert.ok(turns < 5);
+    memtable.linkNew(1);
+    assertOrdered(memtable, keys);
+  }
+  assert.equal(memtable.unlinkedBytes(memtable.publishedOffset), 0);
 });
