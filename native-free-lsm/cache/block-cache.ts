@@ -17,6 +17,9 @@
  * costs 1 µs for 4 KiB, and this is the main thread. Where that is not enough, used blocks go too.
  *
  * A region being filled is never passed: `reserve` answers -1 until it is published or cancelled.
+ *
+ * Once the cache is full, a block that was missed deserves a place only when it was missed before, lately (`deserves`):
+ * what is read once pushes out nothing and costs no eviction.
  */
 import { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
@@ -33,6 +36,7 @@ import {
   tableWord,
   usedByte,
 } from './cache-layout.ts';
+import { MissedBlocks } from './missed-blocks.ts';
 
 export { createBlockCacheMemory } from './cache-layout.ts';
 
@@ -65,6 +69,7 @@ export class BlockCache {
   /** How many copies the current reservation may still make. */
   #copiesLeft = 0;
   #copyBytesLeft = 0;
+  readonly #missed: MissedBlocks;
   /** Removed tables, each with the position up to which its blocks can lie. */
   readonly #removed = new Map<number, number>();
 
@@ -74,6 +79,7 @@ export class BlockCache {
     this.#index = new BlockIndex(memory);
     this.#capacity = dataEnd(memory) - REGION_UNIT_BYTES;
     this.#epochs = epochs;
+    this.#missed = new MissedBlocks(this.#capacity);
   }
 
   /** The slot of a published block, or -1. It is valid until the next `reserve`, so use it in the same turn. */
@@ -107,6 +113,17 @@ export class BlockCache {
   /** Whether the block that was at a position is still there, unchanged. A copy of it has a position of its own. */
   holds(position: number): boolean {
     return position >= this.#hand;
+  }
+
+  /**
+   * Whether a block that was missed, which this is told once for each miss, is worth what it would push out: it was
+   * missed before, lately, or it pushes out nothing. After W-TinyLFU's and 2Q's way of admitting; see DESIGN.md for
+   * what it does for the share of hits.
+   */
+  deserves(tableId: number, ordinal: number): boolean {
+    // It is remembered in any case: the cache may be full at its next miss.
+    const isAgain = this.#missed.missed(tableId, ordinal);
+    return isAgain || this.#hasSpare();
   }
 
   /**
@@ -174,6 +191,18 @@ export class BlockCache {
 
   #hasRoom(size: number): boolean {
     return this.#head + this.#stretch(size) <= this.#reclaimed + this.#capacity;
+  }
+
+  /** Whether a block would push out nothing that may be of use. */
+  #hasSpare(): boolean {
+    const ahead = this.#hand + this.#capacity - this.#head;
+    if (ahead >= this.#capacity * (GAP_SHARE + BATCH_SHARE) && !this.#index.full) return true;
+    if (this.#removed.size === 0) return false;
+    const slot = slotAt(this.#hand % this.#capacity);
+    return (
+      this.bytes[stateByte(slot)] === RegionState.published &&
+      this.#removed.has(this.#words[tableWord(slot)] >>> 0)
+    );
   }
 
   /**

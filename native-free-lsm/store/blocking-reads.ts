@@ -14,7 +14,7 @@ const MAIN_THREAD = 0;
 
 /**
  * Reads tables on the main thread, for callers who would rather wait than have a promise: as a reader thread does it,
- * with files and buffers of its own. Blocks go to the cache.
+ * with files and buffers of its own. Blocks that deserve it go to the cache.
  */
 export class BlockingReads {
   readonly #cache: BlockCache;
@@ -35,13 +35,21 @@ export class BlockingReads {
   }
 
   /**
-   * The record of a key, from the block at which the lookup stands on; null when no table has it.
+   * The record of a key, from the block at which the lookup stands on, which is not in the cache; null when no table
+   * has it.
    * @throws LsmError CORRUPTION, IO_ERROR
    */
   continue(lookup: TableLookup, key: Uint8Array): Uint8Array | null {
+    return this.#walk(lookup, key, false);
+  }
+
+  /** @param mayBeCached whether the first block may be in the cache */
+  #walk(lookup: TableLookup, key: Uint8Array, mayBeCached: boolean): Uint8Array | null {
     const hit = this.#hit;
+    let isLookedFor = mayBeCached;
     do {
-      this.#load(lookup.reader, lookup.ordinal);
+      this.#load(lookup.reader, lookup.ordinal, isLookedFor);
+      isLookedFor = true;
       if (searchBlock(this.#block, this.#start, this.#end, key, 0, key.length, hit))
         return this.#answer(copyOut(this.#block, hit.recordStart, hit.recordEnd));
     } while (lookup.next());
@@ -53,7 +61,7 @@ export class BlockingReads {
    * @throws LsmError as above
    */
   newest(lookup: TableLookup, tables: TableSet, key: Uint8Array): Uint8Array | null {
-    const found = lookup.next() ? this.continue(lookup, key) : null;
+    const found = lookup.next() ? this.#walk(lookup, key, true) : null;
     const newest = this.#quarantine.newest(tables, key, 0, key.length, found ?? undefined);
     if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
     // As all other reads give it: callers decode Buffers.
@@ -76,12 +84,12 @@ export class BlockingReads {
     return record;
   }
 
-  #load(reader: TableReader, ordinal: number): void {
+  #load(reader: TableReader, ordinal: number, mayBeCached: boolean): void {
     const cache = this.#cache;
     const { id } = reader.metadata;
-    let slot = cache.find(id, ordinal);
+    let slot = mayBeCached ? cache.find(id, ordinal) : -1;
     if (slot === -1) {
-      slot = cache.reserve(id, ordinal, reader.blockMemoryBytes(ordinal));
+      if (cache.deserves(id, ordinal)) slot = cache.reserve(id, ordinal, reader.blockMemoryBytes(ordinal));
       if (slot === -1) {
         this.#end = this.#loader.load(reader, ordinal);
         this.#block = this.#loader.scratch;

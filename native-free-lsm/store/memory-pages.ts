@@ -16,7 +16,6 @@ import type { ScanPageRequest } from '../threads/protocol/reader-messages.ts';
 import type { Arenas } from './arenas.ts';
 import { copyOut } from './memory-search.ts';
 import { MemoryWalk, type MissingBlock, NOT_IN_MEMORY } from './memory-walk.ts';
-import { MissedBlocks } from './missed-blocks.ts';
 
 /** Larger pages are for a reader: this is the main thread. */
 const MAX_ENTRIES = 128;
@@ -42,18 +41,16 @@ export class MemoryPages {
   readonly #cache: BlockCache;
   readonly #bound = new KeyBound();
   readonly #page = new PageBuilder();
-  readonly #missed: MissedBlocks;
   /** The walks of each set of tables: one in each direction at most. */
   readonly #walks = new WeakMap<TableSet, MemoryWalk[]>();
   /** Where pages are made before it is known how large they are. */
   readonly #scratch = Buffer.allocUnsafeSlow(MAX_BYTES);
-  /** What the page that was read last has missed, and one before it as well: at most one block of each table. */
+  /** What the page that was read last has missed, and is to be in the cache: at most one block of each table. */
   readonly missing: MissingBlock[] = [];
 
   constructor(arenas: Arenas, cache: BlockCache) {
     this.#arenas = arenas;
     this.#cache = cache;
-    this.#missed = new MissedBlocks(cache.bytes.length);
   }
 
   /** The page, or as much of it as memory has; null when that is nothing, or when the page may be large. */
@@ -72,7 +69,7 @@ export class MemoryPages {
       const { merge, sources } = this.#walkOf(point, isReverse, cover !== null);
       const iterator = this.#iterator(merge, cover, isReverse);
       if (this.#isPlaced(request, iterator)) return this.#walk(request, iterator);
-      if (this.#keepMissedAgain()) {
+      if (this.#keepDeserving()) {
         // Each source tells what it misses, so that the next scan from here finds it.
         this.missing.length = 0;
         for (const source of sources) {
@@ -127,13 +124,14 @@ export class MemoryPages {
     });
   }
 
-  /** Forgets the block that was missed unless it was missed before, lately. */
-  #keepMissedAgain(): boolean {
+  /** Forgets the block that was missed unless it deserves a place in the cache. */
+  #keepDeserving(): boolean {
     // A table that cannot be read is no missing block.
     const missing = this.missing.at(-1);
-    const isAgain = missing !== undefined && this.#missed.missed(missing.reader.metadata.id, missing.ordinal);
-    if (!isAgain) this.missing.length = 0;
-    return isAgain;
+    const isWorthIt =
+      missing !== undefined && this.#cache.deserves(missing.reader.metadata.id, missing.ordinal);
+    if (!isWorthIt) this.missing.length = 0;
+    return isWorthIt;
   }
 
   /** Goes to where the page begins; false: memory does not have that. */
@@ -177,7 +175,7 @@ export class MemoryPages {
       }
     } catch (error) {
       if (error !== NOT_IN_MEMORY) throw error;
-      this.#keepMissedAgain();
+      this.#keepDeserving();
       if (page.at === 0) throw error;
       // Nobody knows what comes behind the last entry: the scan goes on behind its key.
       if (!reverse) return this.#pageUpTo(lastAt);

@@ -438,8 +438,11 @@ export class ReadPath {
     return true;
   }
 
+  /** -1: the block gets no place. */
   #reserveCacheSlot({ reader, ordinal }: TableLookup): number {
-    return this.#cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
+    const { id } = reader.metadata;
+    if (!this.#cache.deserves(id, ordinal)) return -1;
+    return this.#cache.reserve(id, ordinal, reader.blockMemoryBytes(ordinal));
   }
 
   #askPageOrWait(page: PageCall, deaths: number, mayAsk: boolean): void {

@@ -127,6 +127,44 @@ test('only the tables that were removed last are remembered', () => {
   assert.equal(left[1], 0);
 });
 
+test('a missed block deserves a place at once while there is room, and then when it is missed again', () => {
+  const { cache } = newCache(64 << 10);
+  let puts = 0;
+  while (cache.deserves(1, puts)) assert.ok(put(cache, 1, puts++, 1000));
+  assert.ok(puts > 50 && puts < 64, `${puts} blocks had room`);
+  assert.equal(cache.deserves(2, 0), false);
+  assert.equal(cache.deserves(2, 1), false);
+  assert.ok(cache.deserves(2, 0));
+  // Having got its place it begins anew.
+  assert.equal(cache.deserves(2, 0), false);
+});
+
+test('a block that pushes out one of a removed table deserves its place at once', () => {
+  const { cache } = newCache(64 << 10);
+  for (let i = 0; cache.deserves(1 + (i & 1), i); i++) put(cache, 1 + (i & 1), i, 1000);
+  assert.equal(cache.deserves(3, 0), false);
+  cache.removeTable(1);
+  assert.ok(cache.deserves(3, 1));
+  put(cache, 3, 1, 1000);
+  assert.equal(cache.deserves(3, 2), false, 'the next one to go is of the table that is there');
+});
+
+test('what is used again and again stays beside any number of blocks that are needed once', () => {
+  const { cache } = newCache(64 << 10);
+  const read = (tableId: number, ordinal: number): boolean => {
+    if (cache.find(tableId, ordinal) >= 0) return true;
+    if (cache.deserves(tableId, ordinal)) put(cache, tableId, ordinal, 1000);
+    return false;
+  };
+  let missed = 0;
+  for (let i = 0; i < 20_000; i++) {
+    // Between two reads of a hot block come so many others that the cache could not hold all of them.
+    if (i % 5 === 0) missed += read(1, (i / 5) % 30) ? 0 : 1;
+    else read(2, i);
+  }
+  assert.ok(missed < 150, `${missed} of 4,000 reads of hot blocks missed`);
+});
+
 test('blocks above a sixteenth of the budget are not cached, those below fit in any mixture', () => {
   const { cache } = newCache(64 << 10);
   assert.equal(cache.reserve(1, 0, 4096), -1);

@@ -113,17 +113,35 @@ for (const reverse of [false, true]) {
   });
 }
 
-test('what is needed once is not loaded', async () => {
+test('what a small scan needs is loaded at once while the cache has room', async () => {
   const { simulation, engine } = await filled();
   await simulation.settle(engine.compact());
   const before = engine.stats().cacheBytes;
-  // A table of 100 keys has few blocks, so each is begun at once.
-  for (const key of [KEYS[0], KEYS[99]]) await simulation.settle(first(engine, 1, { gte: key, limit: 1 }));
-  await simulation.pass(5);
-  assert.equal(engine.stats().cacheBytes, before);
   await simulation.settle(first(engine, 1, { gte: KEYS[99], limit: 1 }));
   await simulation.pass(5);
   assert.ok(engine.stats().cacheBytes > before);
+  assert.deepEqual(await first(engine, 1, { gte: KEYS[99], limit: 1 }), ['key099']);
+  await simulation.settle(engine.close());
+});
+
+test('once the cache is full, what is needed once is not loaded', async () => {
+  const simulation = new EngineSimulation({ ...OPTIONS, blockCacheBytes: 16 * 1024 });
+  const engine = await simulation.openEngine();
+  for (const key of KEYS) await simulation.settle(engine.put(key, Buffer.alloc(300, key)));
+  await simulation.settle(engine.compact());
+  for (const key of KEYS.slice(0, 90)) await simulation.settle(engine.get(key));
+  const reads = (): number => engine.stats().tableReadsByThread['reader-1'];
+  const readsOfScan = async (): Promise<number> => {
+    const before = reads();
+    assert.deepEqual(await simulation.settle(first(engine, 1, { gte: KEYS[99], limit: 1 })), ['key099']);
+    // What is loaded behind the page.
+    await simulation.pass(5);
+    return reads() - before;
+  };
+  // That of the page itself is not counted.
+  assert.equal(await readsOfScan(), 0);
+  assert.equal(await readsOfScan(), 1, 'the block is needed again');
+  assert.deepEqual(await first(engine, 1, { gte: KEYS[99], limit: 1 }), ['key099']);
   await simulation.settle(engine.close());
 });
 

@@ -4,8 +4,9 @@ const LEAST_PLACES = 1024;
 
 /**
  * Remembers blocks that were missed lately, about as many as there are in the cache: one that is missed for the second
- * time is worth a place there, and one that is needed once is not (idea: 2Q, Johnson and Shasha, 1994). Each has one place,
- * which it takes from another.
+ * time is worth a place there, and one that is needed once is not (idea: 2Q, Johnson and Shasha, 1994). Of a pair of
+ * places a block takes the first, and moves what was there to the second: two blocks that are missed in turns would push
+ * each other out of a single one for ever.
  */
 export class MissedBlocks {
   readonly #fingerprints: Int32Array;
@@ -20,9 +21,18 @@ export class MissedBlocks {
   missed(tableId: number, ordinal: number): boolean {
     const fingerprints = this.#fingerprints;
     const hash = Math.imul(tableId, 0x9e37_79b1) ^ Math.imul(ordinal + 1, 0x85eb_ca6b);
-    const place = (hash ^ (hash >>> 15)) & (fingerprints.length - 1);
-    const isAgain = fingerprints[place] === hash;
-    fingerprints[place] = isAgain ? 0 : hash;
-    return isAgain;
+    const first = (hash ^ (hash >>> 15)) & (fingerprints.length - 2);
+    if (fingerprints[first] === hash) {
+      fingerprints[first] = fingerprints[first + 1];
+      fingerprints[first + 1] = 0;
+      return true;
+    }
+    if (fingerprints[first + 1] === hash) {
+      fingerprints[first + 1] = 0;
+      return true;
+    }
+    fingerprints[first + 1] = fingerprints[first];
+    fingerprints[first] = hash;
+    return false;
   }
 }
