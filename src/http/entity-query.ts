@@ -17,6 +17,7 @@ import {
   type RequestFault,
   readKey,
   repeated,
+  unknownParameter,
 } from './query.ts';
 
 const CONSISTENCIES: ReadonlyMap<string, Consistency> = new Map([
@@ -24,6 +25,8 @@ const CONSISTENCIES: ReadonlyMap<string, Consistency> = new Map([
   ['linearizable', Consistency.linearizable],
 ]);
 const REPAIRS: ReadonlyMap<string, ReadRepair> = new Map(READ_REPAIRS.map((repair) => [repair, repair]));
+
+const PARAMETERS = ['id', 'ack', 'from', 'consistency', 'repair', 'ttl', 'explain'];
 
 const TTL_UNITS_MS: ReadonlyMap<string, number> = new Map([
   ['', 1_000],
@@ -101,8 +104,9 @@ export class EntityQuery {
       if (word !== '0' && word !== '1')
         return badRequest('The query parameter "explain" is neither 1 nor 0.');
       this.#explains = word === '1';
+      return null;
     }
-    return null;
+    return unknownParameter(cursor, PARAMETERS);
   }
 
   #readKey(cursor: ParameterCursor, maxKeyBytes: number): RequestFault | null {

@@ -13,7 +13,8 @@ import type { ProfileService, RunningProfile } from '../services.ts';
 import type { HttpContext } from './context.ts';
 import { answerEarly } from './early-answer.ts';
 import { namesLoopback } from './host-check.ts';
-import { readProfileQuery } from './profile-query.ts';
+import { PROFILE_PARAMETERS, readProfileQuery } from './profile-query.ts';
+import { namesFault } from './query.ts';
 import type { Reader } from './reader-watch.ts';
 import { statusOfError } from './responses.ts';
 
@@ -66,6 +67,12 @@ export class ProfileExchange implements Reader {
     const stranger = this.#strangerSentence();
     if (stranger !== null) {
       this.#refuse(403, stranger);
+      return;
+    }
+    // The one that ends a profile may have the parameters that began it.
+    const fault = namesFault(query, PROFILE_PARAMETERS);
+    if (fault !== null) {
+      this.#refuse(fault.status, fault.sentence);
       return;
     }
     if (this.#request.method === 'DELETE') {

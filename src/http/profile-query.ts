@@ -10,8 +10,15 @@ import {
   type ProfileRequest,
 } from '../node-profile.ts';
 
+export const PROFILE_PARAMETERS: readonly string[] = [
+  'kinds',
+  'durationMs',
+  'cpuIntervalMs',
+  'heapIntervalBytes',
+];
+
 /**
- * @param query what stands behind the `?`
+ * @param query what stands behind the `?`, with no other names than PROFILE_PARAMETERS
  * @throws QuorateError BAD_REQUEST with a sentence that names the parameter
  */
 export function readProfileQuery(query: string): ProfileRequest {

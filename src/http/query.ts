@@ -1,6 +1,6 @@
 /**
- * What the routes ask of a query string, and the sentences for those that cannot be read. Parameters that a route
- * does not know are left unread; one that it knows may stand once. Pure.
+ * What the routes ask of a query string, and the sentences for those that cannot be read. A route refuses parameters
+ * that it does not know, and one that it knows may stand once. Pure.
  *
  * It is parsed by hand from the request target, because keys are bytes: a URL parser would replace invalid UTF-8
  * instead of refusing it. `+` is a space and `%41` a byte, in names as in values. A bare `#` is refused: it would be the
@@ -16,6 +16,10 @@ const EQUALS = 0x3d;
 const SPACE = 0x20;
 const MAX_ASCII = 0x7f;
 const MAX_DIGITS = 9;
+/** So much of a name that is not known is repeated in the sentence about it. */
+const MAX_SHOWN_NAME = 40;
+
+const RANGE_PARAMETERS = ['start', 'end'];
 
 export const EMPTY_KEY = Buffer.alloc(0);
 
@@ -84,6 +88,12 @@ export class ParameterCursor {
     return this.#nameEnd - this.#nameStart === name.length && this.#target.startsWith(name, this.#nameStart);
   }
 
+  /** The name as it was sent, for a sentence about it. */
+  get shownName(): string {
+    const name = this.#target.slice(this.#nameStart, this.#nameEnd);
+    return name.length <= MAX_SHOWN_NAME ? name : `${name.slice(0, MAX_SHOWN_NAME)}…`;
+  }
+
   /** The value's bytes, or null when they are not percent-encoded UTF-8. */
   bytes(): Buffer | null {
     if (!this.#isValuePlain) return decode(this.#target, this.#valueStart, this.#valueEnd);
@@ -131,6 +141,8 @@ export class RangeQuery {
         const key = readKey(cursor, 'end', maxKeyBytes);
         if (!(key instanceof Uint8Array)) return key;
         this.end = key;
+      } else {
+        return unknownParameter(cursor, RANGE_PARAMETERS);
       }
     }
     if (hasStart) return null;
@@ -153,6 +165,34 @@ export function readKey(cursor: ParameterCursor, name: string, maxKeyBytes: numb
   if (key.length <= maxKeyBytes) return key;
   const sentence = `The query parameter "${name}" has ${key.length} bytes: a key has at most ${maxKeyBytes}.`;
   return { status: 413, sentence };
+}
+
+/** What is wrong with the names in a query, which may be empty: one is none of `known`, or stands twice; or null. */
+export function namesFault(query: string, known: readonly string[]): RequestFault | null {
+  const cursor = new ParameterCursor();
+  cursor.reset(query, 0);
+  const found = new Set<string>();
+  while (cursor.next()) {
+    const name = known.find((one) => cursor.isNamed(one));
+    if (name === undefined) return unknownParameter(cursor, known);
+    if (found.has(name)) return repeated(name);
+    found.add(name);
+  }
+  return null;
+}
+
+/**
+ * A parameter that the route does not have must not be passed over: a misspelt `ack` would be answered with less than was
+ * asked for, and of a key with a bare `&` the rest would be lost.
+ */
+export function unknownParameter(
+  { shownName }: Pick<ParameterCursor, 'shownName'>,
+  known: readonly string[],
+): RequestFault {
+  const there = known.length === 0 ? 'this path has none' : `there are ${known.join(', ')}`;
+  return badRequest(
+    `There is no query parameter "${shownName}" here: ${there}. An & that belongs to a value is %26.`,
+  );
 }
 
 export function repeated(name: string): RequestFault {

@@ -14,7 +14,7 @@ import { EntityQuery } from './entity-query.ts';
 import { chunkEncoding, msgpackEncoding } from './entry-encoding.ts';
 import { isFault, readCondition } from './precondition.ts';
 import { ProfileExchange } from './profile-exchange.ts';
-import { RangeQuery, type RequestFault } from './query.ts';
+import { namesFault, RangeQuery, type RequestFault } from './query.ts';
 import { RangeStream } from './range-stream.ts';
 import { RETRY_AFTER } from './responses.ts';
 import { readSlotQuery } from './slot-query.ts';
@@ -77,7 +77,7 @@ export class Router {
         this.#entities(request, response, queryStart);
         break;
       case STATUS:
-        this.#status(request, response);
+        this.#status(request, response, target.slice(queryStart));
         break;
       case REPAIR:
         this.#repair(request, response, target.slice(queryStart));
@@ -160,12 +160,17 @@ export class Router {
   }
 
   /** Not counted by admission: a node that is overloaded still serves. */
-  #status(request: IncomingMessage, response: ServerResponse): void {
+  #status(request: IncomingMessage, response: ServerResponse, query: string): void {
     if (request.method !== 'GET') {
       this.#refuseMethod(request, response, 'GET');
       return;
     }
     if (this.#hasUselessBody(request, response)) return;
+    const fault = namesFault(query, []);
+    if (fault !== null) {
+      this.#refuse(request, response, fault);
+      return;
+    }
     const { admission, status, log } = this.#context;
     let body: Buffer;
     try {

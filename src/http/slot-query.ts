@@ -1,7 +1,8 @@
 /** Which slots a repair is about: `slots=A..B`, `slots=A`, or all of them. Pure. */
-import { badRequest, type RequestFault, repeated } from './query.ts';
+import { badRequest, namesFault, type RequestFault } from './query.ts';
 
 const LAST_SLOT = 65_535;
+const PARAMETERS = ['slots'];
 
 interface SlotSpan {
   readonly first: number;
@@ -10,14 +11,9 @@ interface SlotSpan {
 
 /** @param query what stands behind the `?` */
 export function readSlotQuery(query: string): SlotSpan | RequestFault {
-  const parameters = new URLSearchParams(query);
-  // `slot=7` must not be taken for all slots.
-  if (parameters.keys().some((name) => name !== 'slots'))
-    return badRequest(
-      'A repair has no query parameter but "slots", as in slots=0..8191; without it, it is for all slots.',
-    );
-  const given = parameters.getAll('slots');
-  if (given.length > 1) return repeated('slots');
+  const fault = namesFault(query, PARAMETERS);
+  if (fault !== null) return fault;
+  const given = new URLSearchParams(query).getAll('slots');
   if (given.length === 0) return { first: 0, last: LAST_SLOT };
   const parts = /^(\d{1,5})(?:\.\.(\d{1,5}))?$/.exec(given[0]);
   const first = Number(parts?.[1]);

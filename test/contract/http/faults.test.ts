@@ -8,7 +8,7 @@ test('a query that cannot be read is answered with a sentence that names the fau
   const entity: [string, number, RegExp][] = [
     ['', 400, /"id" is missing/],
     ['?', 400, /"id" is missing/],
-    ['?key=a', 400, /"id" is missing/],
+    ['?key=a', 400, /no query parameter "key" here: there are id, ack, from, /],
     ['?id', 400, /"id" is empty/],
     ['?id=', 400, /"id" is empty/],
     ['?id=a&id=a', 400, /"id" is given more than once/],
@@ -26,6 +26,11 @@ test('a query that cannot be read is answered with a sentence that names the fau
     ['?id=a&ack=0', 400, /"ack" is 0/],
     ['?id=a&ack=1&ack=1', 400, /"ack" is given more than once/],
     ['?id=a&from=x', 400, /"from" is not a whole number/],
+    ['?id=a&acks=2', 400, /no query parameter "acks" here/],
+    ['?id=a&b', 400, /no query parameter "b" here.* An & that belongs to a value is %26\.$/m],
+    ['?id=a&=', 400, /no query parameter "" here/],
+    ['?id=a&%69D=b', 400, /no query parameter "%69D" here/],
+    [`?id=a&${'x'.repeat(41)}=1`, 400, /no query parameter "x{40}…" here/],
     ['?id=a&from=0', 400, /"from" is 0/],
     [`?id=${'k'.repeat(4097)}`, 413, /"id" has 4097 bytes: a key has at most 4096/],
     [`?id=${'%C3%A9'.repeat(2049)}`, 413, /"id" has 4098 bytes/],
@@ -33,14 +38,20 @@ test('a query that cannot be read is answered with a sentence that names the fau
   const entities: [string, number, RegExp][] = [
     ['', 400, /"start" is missing/],
     ['?end=b', 400, /"start" is missing/],
+    ['?start=a&limit=5', 400, /no query parameter "limit" here: there are start, end\. /],
     ['?start=a&start=a', 400, /"start" is given more than once/],
     ['?start=a&end=%f', 400, /"end" is not percent-encoded UTF-8/],
     ['?start=a&end=&end=', 400, /"end" is given more than once/],
     [`?start=${'k'.repeat(4097)}`, 413, /"start" has 4097 bytes/],
   ];
+  const none: [string, number, RegExp][] = [
+    ['?x=1', 400, /no query parameter "x" here: this path has none\. /],
+    ['?%C3%A9', 400, /no query parameter "%C3%A9" here/],
+  ];
   const targets = [
     ...entity.map(([query, ...rest]) => [`/v0/entity${query}`, ...rest] as const),
     ...entities.map(([query, ...rest]) => [`/v0/entities${query}`, ...rest] as const),
+    ...none.map(([query, ...rest]) => [`/v0/status${query}`, ...rest] as const),
   ];
   for (const [target, status, sentence] of targets) {
     const answer = await client.send(request('GET', target)).answer();

@@ -261,6 +261,8 @@ describe('the route of profiles', { timeout: 30_000 }, () => {
       ['durationMs=600001', /durationMs must be a whole number from 10 to 600000/],
       ['durationMs=1e3', /durationMs must be a whole number/],
       ['cpuIntervalMs=0', /cpuIntervalMs must be a whole number from 1/],
+      ['kind=cpu', /no query parameter "kind" here: there are kinds, durationMs, /],
+      ['durationMs=10&durationMs=20', /"durationMs" is given more than once/],
       ['heapIntervalBytes=-1', /heapIntervalBytes must be a whole number from 1024/],
     ] as const;
     for (const [query, sentence] of wrong) {
@@ -268,6 +270,8 @@ describe('the route of profiles', { timeout: 30_000 }, () => {
       assert.equal(status, 400, query);
       assert.match(body.toString(), sentence);
     }
+    const ended = await client.send(request('DELETE', '/v0/profile?kind=cpu')).answer();
+    assert.equal(ended.status, 400);
     const { headers, status } = await client.send(request('GET', SHORT)).answer();
     assert.equal(status, 405);
     assert.equal(headers.get('allow'), 'POST, DELETE');

@@ -28,7 +28,7 @@ test('a repair is begun for all slots, or for some; other requests are told what
   client.send(post('/v0/repair?slot=7'));
   const { status, body } = await client.answer();
   assert.equal(status, 400, 'a misspelt parameter does not begin a repair of all slots');
-  assert.match(body.toString(), /no query parameter but "slots"/);
+  assert.match(body.toString(), /no query parameter "[^"]+" here: there are slots\. /);
   client.send(post('/v0/repair', 'GET'));
   assert.equal((await client.answer()).status, 405);
   client.send(post('/v0/repair', 'POST', 'Origin: http://elsewhere'));
