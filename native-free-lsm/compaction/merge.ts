@@ -1,6 +1,5 @@
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
-import { MergingIterator } from '../iterator/merging-iterator.ts';
 import { RangeFragments } from '../range-tombstones/fragments.ts';
 import type { SlotSet } from '../slots/slot-set.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
@@ -9,6 +8,7 @@ import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
 import { isHidden } from './hidden-tables.ts';
 import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
+import { TableMerge } from './table-merge.ts';
 import { type TableOutputSpec, withSlotVersions, writeTables } from './table-output.ts';
 
 export interface MergeSpec extends TableOutputSpec {
@@ -63,7 +63,7 @@ export function mergeTables(
       });
     const hasExpiring = (): boolean => readers.some(({ metadata }) => metadata.smallestExpiryMs > 0);
     const output = { ...spec, table: withSlotVersions(spec.table, hasExpiring) };
-    const tables = writeTables(fs, new MergingIterator(sources), output, cancelled, expired, ranges);
+    const tables = writeTables(fs, new TableMerge(sources), output, cancelled, expired, ranges);
     return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };
   } finally {
     for (const fd of descriptors) fs.closeSync(fd);

@@ -4,7 +4,7 @@ import { encodeRecord, recordTimestamp } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { keyBehind } from '../iterator/key-range.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
+import type { RecordWalk } from '../iterator/record-iterator.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { CoverWindow } from '../range-tombstones/cover-window.ts';
 import type { RangeFragments } from '../range-tombstones/fragments.ts';
@@ -49,7 +49,7 @@ export function withSlotVersions(table: TableWriterOptions, hasExpiring: () => b
  */
 export function writeTables(
   fs: FileSystem,
-  source: RecordIterator,
+  source: RecordWalk,
   spec: TableOutputSpec,
   cancelled: () => boolean,
   expired = new SlotSet(),
@@ -67,7 +67,7 @@ export function writeTables(
 }
 
 function copyRecords(
-  source: RecordIterator,
+  source: RecordWalk,
   output: TableOutput,
   rule: RetentionRule,
   hidden: HiddenRecords,
@@ -102,7 +102,7 @@ class HiddenRecords {
   }
 
   /** Whether the current entry is one. */
-  has({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordIterator): boolean {
+  has({ keyBytes, keyStart, keyEnd, recordBytes, recordStart }: RecordWalk): boolean {
     if (this.#ranges === null) return false;
     const window = this.#window;
     if (!window.has(keyBytes, keyStart, keyEnd)) {
@@ -130,7 +130,7 @@ class TableOutput {
   }
 
   /** Adds a record under the current key of `source`. */
-  add(source: RecordIterator, recordBytes: Uint8Array, recordStart: number, recordEnd: number): void {
+  add(source: RecordWalk, recordBytes: Uint8Array, recordStart: number, recordEnd: number): void {
     if (this.#writer !== undefined && this.#isFull(this.#writer)) this.#endTableWithin(this.#writer);
     this.#writer ??= this.#open();
     this.#writer.add(source.keyBytes, source.keyStart, source.keyEnd, recordBytes, recordStart, recordEnd);

@@ -44,6 +44,7 @@ const STRIDE_BYTES = 16;
 const STEP_BYTES = 8;
 /** So many bytes of a long match that goes on into itself are copied singly before native calls pay. */
 const LONG_PERIOD_BYTES = 32;
+const NO_BYTES = new Uint8Array(0);
 const nativeCopy = Buffer.prototype.copy;
 
 /** Compresses blocks of less than 1 GiB, one after another, in memory that it keeps. */
@@ -54,6 +55,10 @@ export class Lz4Compressor {
    * look at, and whether it is a match is the only question that the search has for it.
    */
   readonly #places = new Uint16Array(1 << MAX_HASH_BITS);
+  #source: Uint8Array = NO_BYTES;
+  #from = viewOf(NO_BYTES);
+  #target: Uint8Array = NO_BYTES;
+  #into = viewOf(NO_BYTES);
 
   /**
    * Compresses `source[start, end)` to `target[targetStart, …)`.
@@ -72,8 +77,16 @@ export class Lz4Compressor {
     const places = this.#places;
     places.fill(0, 0, 1 << hashBits);
     const shift = 32 - hashBits;
-    const from = viewOf(source);
-    const into = viewOf(target);
+    if (source !== this.#source) {
+      this.#source = source;
+      this.#from = viewOf(source);
+    }
+    if (target !== this.#target) {
+      this.#target = target;
+      this.#into = viewOf(target);
+    }
+    const from = this.#from;
+    const into = this.#into;
     const lastMatch = end - MATCH_MARGIN;
     const matchEnd = end - LAST_LITERALS;
     const lastWord = matchEnd - 4;
@@ -143,7 +156,7 @@ export class Lz4Compressor {
       at = matched;
       literals = matched;
     }
-    return writeLastLiterals(source, literals, end, target, to, limit);
+    return writeLastLiterals(source, literals, end, into, target, to, limit);
   }
 }
 
@@ -178,6 +191,7 @@ function writeLastLiterals(
   source: Uint8Array,
   start: number,
   end: number,
+  into: DataView,
   target: Uint8Array,
   targetStart: number,
   limit: number,
@@ -186,7 +200,7 @@ function writeLastLiterals(
   if (targetStart + 1 + literals + moreBytes(literals) > limit) return -1;
   let to = targetStart;
   target[to++] = Math.min(literals, NIBBLE) << 4;
-  if (literals >= NIBBLE) to = writeMore(viewOf(target), to, literals);
+  if (literals >= NIBBLE) to = writeMore(into, to, literals);
   nativeCopy.call(source, target, to, start, end);
   return to + literals;
 }

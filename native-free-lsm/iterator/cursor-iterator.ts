@@ -6,7 +6,7 @@ import type { RecordCursor, RecordIterator } from './record-iterator.ts';
  * leaves out.
  */
 export abstract class CursorIterator<Cursor extends RecordCursor> implements RecordIterator {
-  protected readonly cursor: Cursor;
+  readonly cursor: Cursor;
 
   constructor(cursor: Cursor) {
     this.cursor = cursor;

@@ -18,6 +18,11 @@ export interface RecordCursor {
   next(): void;
 }
 
+/** The entries from the first one on. */
+export interface RecordWalk extends RecordCursor {
+  seekToFirst(): void;
+}
+
 /**
  * A cursor over (key, record) pairs in order of key bytes, as memtables, tables and merges give it (after LevelDB's
  * `Iterator`). It is a cursor with public fields and not a JavaScript iterator: no object is made for an entry. A new
@@ -26,8 +31,7 @@ export interface RecordCursor {
  * An iterator goes one way. Most ascend; a *reverse* one has the same calls in descending order: its first entry is the
  * one with the largest key, and its next one has the next smaller key.
  */
-export interface RecordIterator extends RecordCursor {
-  seekToFirst(): void;
+export interface RecordIterator extends RecordWalk {
   /**
    * Moves to the first entry whose key is at or above `key[start, end)`; a reverse iterator to the first one whose key
    * is below it. So the two halves of a range, one walked up and one down from the same key, have no key in common.

@@ -187,8 +187,15 @@ export class BlockCursor implements RecordCursor {
   #start = 0;
   #entriesEnd = 0;
   #restarts = 0;
+  /**
+   * How many leading bytes the current key has in common with the one at which the cursor was before, be it in another
+   * block.
+   */
+  sharedBytes = 0;
   /** How many leading bytes the current key was stored without, see above. */
   #shared = 0;
+  /** Of the key that is in `keyBytes`; `keyEnd` says it only while there is an entry. */
+  #keyLength = 0;
 
   /** Starts on the block `bytes[start, end)`, in which `blockFault` found nothing. It is at no entry then. */
   reset(bytes: Uint8Array, start: number, end: number): void {
@@ -287,6 +294,11 @@ export class BlockCursor implements RecordCursor {
       return;
     }
     const keyEnd = shared + unshared;
+    this.sharedBytes =
+      shared < this.#keyLength && this.keyBytes[shared] === bytes[suffix]
+        ? this.#countShared(suffix, shared, Math.min(keyEnd, this.#keyLength))
+        : shared;
+    this.#keyLength = keyEnd;
     this.keyBytes = withRoom(this.keyBytes, shared, keyEnd);
     copyBytes(bytes, suffix, recordStart, this.keyBytes, shared);
     this.#shared = shared;
@@ -294,5 +306,14 @@ export class BlockCursor implements RecordCursor {
     this.recordStart = recordStart;
     this.recordEnd = recordEnd;
     this.valid = true;
+  }
+
+  /** A block says it for each entry but the first and those at restart points, which may have more in common. */
+  #countShared(suffix: number, stored: number, limit: number): number {
+    const bytes = this.recordBytes;
+    const keyBytes = this.keyBytes;
+    let shared = stored;
+    while (shared < limit && keyBytes[shared] === bytes[suffix - stored + shared]) shared++;
+    return shared;
   }
 }

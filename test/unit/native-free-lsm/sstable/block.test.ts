@@ -280,3 +280,29 @@ test('a cursor names an entry that does not fit and stands nowhere', () => {
     assert.match(reverse.fault ?? '', /entry 21 bytes into the block does not fit/);
   }
 });
+
+test('a cursor says what a key has in common with the one before, in its block and in the next one', () => {
+  fc.assert(
+    fc.property(
+      arbitraryEntries,
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 6 }),
+      (entries, n, interval) => {
+        const cursor = new BlockCursor();
+        let previous = new Uint8Array(0);
+        for (let first = 0; first < entries.length; first += n) {
+          const block = blockOf(entries.slice(first, first + n), interval);
+          cursor.reset(block, 0, block.length);
+          for (cursor.seekToFirst(); cursor.valid; cursor.next()) {
+            const key = cursor.keyBytes.slice(0, cursor.keyEnd);
+            assert.equal(
+              cursor.sharedBytes,
+              commonPrefixBytes(previous, 0, previous.length, key, 0, key.length),
+            );
+            previous = key;
+          }
+        }
+      },
+    ),
+  );
+});
