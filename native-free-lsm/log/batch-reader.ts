@@ -41,6 +41,8 @@ export class BatchReader {
   readonly #path: string;
   readonly #number: number;
   #next = FILE_HEADER_BYTES;
+  /** Only a log of writes has room. */
+  #mayHaveRoom = false;
 
   constructor(window: LogWindow, path: string, number: number) {
     this.window = window;
@@ -56,6 +58,7 @@ export class BatchReader {
    * @throws LsmError CORRUPTION when it has another header, UNSUPPORTED_FORMAT
    */
   readHeader(magic: FileMagic, isBegun = false): boolean {
+    this.#mayHaveRoom = magic === FileMagic.log;
     const hasHeader = this.#readHeader(magic);
     if (!hasHeader && isBegun)
       throw corruption(
@@ -152,16 +155,29 @@ export class BatchReader {
   /** What is wrong with a batch of this kind in this place; undefined when nothing is. */
   kindFault(): LsmError | undefined {
     if (this.isMark) {
-      return this.#next === this.window.sizeBytes
+      return this.#next === this.window.sizeBytes || (this.#mayHaveRoom && this.#isFollowedByZeros)
         ? undefined
         : corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
     }
     return this.kind === BatchKind.data ? undefined : this.#unknownKind();
   }
 
+  /**
+   * Behind the last batch: how long the torn tail is. Zeros at the end of the file are not part of it: they are room
+   * that the writer has made ahead of its batches, or what a file system shows where it had nothing yet.
+   */
+  tornBytes(): number {
+    return this.clean ? 0 : this.window.contentEnd(this.offset) - this.offset;
+  }
+
   /** The offset in the file of a byte of the current body. */
   offsetOf(at: number): number {
     return this.offset + BATCH_HEADER_BYTES + at - this.bodyStart;
+  }
+
+  /** Behind a mark that is what room looks like, once it was cut off, to who knows the file by an earlier size. */
+  get #isFollowedByZeros(): boolean {
+    return this.window.contentEnd(this.#next) === this.#next;
   }
 
   /** Where the intact batch at `offset` starts in the window, or -1 when there is none. */

@@ -17,6 +17,8 @@ export interface LogReplay {
   lengthBytes: number;
   /** The length of the torn tail, an append that a crash interrupted. */
   tornBytes: number;
+  /** How many zeros follow: room that its writer had made, see LogWriter. */
+  roomBytes: number;
   /** Whether the log ends with the mark of a writer that had finished it. */
   clean: boolean;
   /** Whether its writer had also begun the next log. */
@@ -64,6 +66,7 @@ function readLog(
         puts: 0,
         lengthBytes: 0,
         tornBytes,
+        roomBytes: 0,
         clean: false,
         continued: false,
         syncedBytes: 0,
@@ -73,15 +76,16 @@ function readLog(
     let puts = 0;
     for (; reader.next(); batches++) puts += visitPuts(reader, path, visit);
     const { clean, continued, offset: lengthBytes, syncedBytes } = reader;
-    const tornBytes = window.sizeBytes - lengthBytes;
-    return { batches, puts, lengthBytes, tornBytes, clean, continued, syncedBytes };
+    const tornBytes = reader.tornBytes();
+    const roomBytes = window.sizeBytes - lengthBytes - tornBytes;
+    return { batches, puts, lengthBytes, tornBytes, roomBytes, clean, continued, syncedBytes };
   } finally {
     fs.closeSync(fd);
   }
 }
 
 /**
- * Cuts off a log's torn tail, and makes durable what was read of the log: a killed process may have left it only in the
+ * Cuts off a log's torn tail and the room behind it, and makes durable what was read of the log: a killed process may have left it only in the
  * page cache, and a power loss must not take what readers see and later versions are compared with.
  *
  * What is not known to be on the disk is first written again: after a failed sync the system takes such pages for
@@ -91,11 +95,11 @@ function readLog(
 export function makeDurable(fs: FileSystem, directory: string, generation: number, replay: LogReplay): void {
   if (replay.clean) return;
   const path = join(directory, logFileName(generation));
-  const { lengthBytes, syncedBytes, tornBytes } = replay;
+  const { lengthBytes, roomBytes, syncedBytes, tornBytes } = replay;
   try {
     const fd = fs.openWriteSync(path);
     try {
-      if (tornBytes > 0) fs.truncateSync(fd, lengthBytes);
+      if (tornBytes + roomBytes > 0) fs.truncateSync(fd, lengthBytes);
       // A log whose creation was interrupted is an empty log from now on: the manifest will say that it was begun.
       if (lengthBytes === 0) fs.writeSync(fd, [encodeFileHeader(FileMagic.log, generation)], 0);
       const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(0, lengthBytes - syncedBytes)));

@@ -24,12 +24,25 @@ export class LogWindow {
 
   /**
    * Makes `length` bytes of the file from `offset` on contiguous. Returns where they start in `bytes`, or -1 when the
-   * file ends before. Offsets may only go forward, except to what the window still covers.
+   * file ends before. It is made for offsets that go forward: what lies before the window is read anew.
    */
   load(offset: number, length: number): number {
     if (offset + length > this.sizeBytes) return -1;
     if (offset < this.#offset || offset + length > this.#offset + this.#length) this.#read(offset, length);
     return offset - this.#offset;
+  }
+
+  /** Behind the last byte from `offset` on that is not zero; `offset` when there is none. */
+  contentEnd(offset: number): number {
+    let end = offset;
+    for (let from = offset; from < this.sizeBytes; from += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, this.sizeBytes - from);
+      const at = this.load(from, length);
+      let used = length;
+      while (used > 0 && this.bytes[at + used - 1] === 0) used--;
+      if (used > 0) end = from + used;
+    }
+    return end;
   }
 
   #read(offset: number, length: number): void {

@@ -14,11 +14,23 @@ import {
 } from './log-format.ts';
 
 const NO_BODY = new Uint8Array(0);
+/** So many batches in a row are synced, each before the next, before room is made ahead of them. */
+const SYNCED_IN_A_ROW = 8;
+/** As much room is made as the log has by then, within these bounds. */
+const LEAST_ROOM_BYTES = 4 * 1024;
+const MOST_ROOM_BYTES = 256 * 1024;
+/** Room for fewer batches than this saves nothing. */
+const BATCHES_IN_ROOM = 8;
 
 /**
  * The only writer of one log. A batch that could not be written leaves nothing behind: the file is cut back to the last
  * whole batch before anything else is appended, so that garbage is never between batches. After a failed sync it takes
  * nothing more, because nobody can know what the disk holds.
+ *
+ * Where batches are synced one by one it writes zeros ahead of them. A sync of an append has the file system write down
+ * the new length and place of the file, too, which takes it as long again as the bytes; one of bytes in place of others
+ * does not. (PostgreSQL fills its segments with zeros for the same reason.) The zeros are cut off before the log is
+ * marked as complete; where a crash has left them an opening does.
  */
 export class LogWriter {
   readonly path: string;
@@ -29,7 +41,13 @@ export class LogWriter {
   readonly #parts: Uint8Array[] = [this.#header, NO_BODY];
   #lengthBytes = FILE_HEADER_BYTES;
   #syncedBytes = FILE_HEADER_BYTES;
-  /** Whether a failed write may have left bytes behind the last whole batch. */
+  /** How many batches in a row found the one before them synced. */
+  #syncedInARow = 0;
+  /** Where the zeros end that may lie behind the last batch; below the end of that one there are none. */
+  #roomEnd = 0;
+  /** Whether room is made: not any more in a log where that has failed. */
+  #makesRoom = true;
+  /** Whether bytes may lie behind the last whole batch that must not be there. */
   #ragged = false;
   /** Whether such bytes were cut off, but a power loss may bring them back. */
   #isCutUnsynced = false;
@@ -82,7 +100,25 @@ export class LogWriter {
     if (end === start) return;
     if (this.#mayBeMarked) this.#endDurably();
     else this.cutBack();
+    this.#makeRoom(BATCH_HEADER_BYTES + end - start);
     this.#write(bytes.subarray(start, end), BatchKind.data);
+  }
+
+  #makeRoom(batchBytes: number): void {
+    const isSynced = this.#syncedBytes === this.#lengthBytes;
+    this.#syncedInARow = isSynced ? this.#syncedInARow + 1 : 0;
+    if (this.#syncedInARow <= SYNCED_IN_A_ROW || !this.#makesRoom) return;
+    if (this.#lengthBytes + batchBytes <= this.#roomEnd) return;
+    const roomBytes = Math.min(MOST_ROOM_BYTES, Math.max(LEAST_ROOM_BYTES, this.#lengthBytes));
+    if (roomBytes < BATCHES_IN_ROOM * batchBytes) return;
+    zeros ??= new Uint8Array(MOST_ROOM_BYTES);
+    this.#roomEnd = this.#lengthBytes + roomBytes;
+    try {
+      this.#fs.writeSync(this.#fd, [zeros.subarray(0, roomBytes)], this.#lengthBytes);
+    } catch {
+      // Some of the zeros may be there, which does no harm. Whether the disk takes batches shows when one is written.
+      this.#makesRoom = false;
+    }
   }
 
   /** @throws LsmError POISONED, now and from every later call */
@@ -109,6 +145,7 @@ export class LogWriter {
       throw ioFailure('cut back the log', this.path, cause);
     }
     this.#ragged = false;
+    this.#roomEnd = 0;
     this.#isCutUnsynced = true;
   }
 
@@ -118,6 +155,7 @@ export class LogWriter {
    * by then.
    */
   #endDurably(): void {
+    if (this.#roomEnd > this.#lengthBytes) this.#ragged = true;
     this.cutBack();
     if (this.#isCutUnsynced) {
       try {
@@ -202,6 +240,9 @@ function createAnew(fs: FileSystem, path: string): number {
     return fs.createSync(path);
   }
 }
+
+/** As long as the most room; made by the first log that needs it. */
+let zeros: Uint8Array | undefined;
 
 /** Tries to remove the file. If that fails too, the failure that led here is the one to report. */
 function discard(fs: FileSystem, path: string, fd: number): void {

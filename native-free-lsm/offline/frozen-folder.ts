@@ -76,8 +76,8 @@ export class FrozenFolder implements FileSystem, Disposable {
     if (most <= 0) return 0;
     const count = this.#fs.readSync(file.descriptor, target, targetOffset, most, position);
     if (count > 0) return count;
-    // A writer whose disk refused an append has cut off what there was of it, and nobody was told that it is there. Zeros
-    // are no frame, so that it reads as an append that was never finished.
+    // The writer has cut it off since: room that it had made ahead of its batches, or what there was of an append that
+    // its disk refused, and nobody was told that it is there. Zeros are no frame.
     target.fill(0, targetOffset, targetOffset + most);
     return most;
   }

@@ -26,6 +26,8 @@ interface Gap {
 export interface LogSurvey {
   readonly path: string;
   readonly sizeBytes: number;
+  /** The length without zeros at the end that are in no batch: room that a writer had made, see LogWriter. */
+  readonly contentBytes: number;
   /** In ascending order, including those behind a gap. */
   readonly batches: readonly BatchPlace[];
   /** Ranges of bytes that are in no batch, in ascending order. */
@@ -62,20 +64,25 @@ export function surveyLog(
         ? []
         : [{ offset: 0, lengthBytes: sizeBytes, isTorn: damages.length === 0 }];
     if (damages.length === 0 || sizeBytes <= FILE_HEADER_BYTES || isOlderOrNewer()) {
-      return { path, sizeBytes, batches: [], gaps, isClean: false, isContinued: false, damages };
+      const empty = { batches: [], gaps, isClean: false, isContinued: false, damages };
+      return { path, sizeBytes, contentBytes: sizeBytes, ...empty };
     }
   }
   const { batches, faults } = findBatches(reader);
-  const gaps = findGaps(batches, sizeBytes);
+  const last = batches.at(-1);
+  const contentBytes = window.contentEnd(
+    last === undefined ? FILE_HEADER_BYTES : last.offset + last.lengthBytes,
+  );
+  const gaps = findGaps(batches, contentBytes);
   for (const gap of gaps) {
     if (gap.isTorn) continue;
     const what = `no whole batch in ${gap.lengthBytes} bytes, though a later one says they were synced`;
     damages.push(damageOf(corruption(path, gap.offset, what), path));
   }
   for (const fault of faults) damages.push(damageOf(fault, path));
-  const isClean = reader.isMark && reader.offset + reader.lengthBytes === sizeBytes;
+  const isClean = reader.isMark && reader.offset + reader.lengthBytes === contentBytes;
   const isContinued = isClean && reader.kind === BatchKind.continued;
-  return { path, sizeBytes, batches, gaps, isClean, isContinued, damages };
+  return { path, sizeBytes, contentBytes, batches, gaps, isClean, isContinued, damages };
 }
 
 function hasHeader(
@@ -105,9 +112,9 @@ function findBatches(reader: BatchReader): { batches: BatchPlace[]; faults: LsmE
   return { batches, faults };
 }
 
-function findGaps(batches: readonly BatchPlace[], sizeBytes: number): Gap[] {
+function findGaps(batches: readonly BatchPlace[], contentBytes: number): Gap[] {
   const gaps: Gap[] = [];
-  let end = sizeBytes;
+  let end = contentBytes;
   let synced = 0;
   // From the end: the largest synced offset behind a place decides about it.
   for (const batch of batches.toReversed()) {

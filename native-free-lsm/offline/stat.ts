@@ -122,7 +122,7 @@ function statLog(
     ...replay,
     file: logFileName(generation),
     generation,
-    sizeBytes: replay.lengthBytes + replay.tornBytes,
+    sizeBytes: replay.lengthBytes + replay.tornBytes + replay.roomBytes,
     isClean: replay.clean,
     isObsolete: false,
   };
@@ -131,7 +131,7 @@ function statLog(
 /** A log that no opening reads: whatever happened to it, it is no reason to refuse the folder. */
 function statObsoleteLog(fs: FileSystem, directory: string, generation: number): LogStat {
   const path = pathOf.log(directory, generation);
-  const { batches, gaps, isClean, sizeBytes } = surveyLog(fs, path, FileMagic.log, generation);
+  const { batches, contentBytes, gaps, isClean, sizeBytes } = surveyLog(fs, path, FileMagic.log, generation);
   const data = batches.filter(({ kind }) => kind === BatchKind.data);
   let puts = 0;
   using log = openBatches(fs, path, generation);
@@ -149,7 +149,7 @@ function statObsoleteLog(fs: FileSystem, directory: string, generation: number):
     sizeBytes,
     batches: data.length,
     puts,
-    tornBytes: torn === undefined ? 0 : sizeBytes - torn.offset,
+    tornBytes: torn === undefined ? 0 : contentBytes - torn.offset,
     isClean,
     isObsolete: true,
   };

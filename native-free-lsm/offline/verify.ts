@@ -138,7 +138,7 @@ class FolderCheck {
     let isWhole = survey.damages.length === 0;
     const torn = survey.gaps.find(({ isTorn }) => isTorn);
     if (isWhole && torn !== undefined) {
-      const bytes = survey.sizeBytes - torn.offset;
+      const bytes = survey.contentBytes - torn.offset;
       this.#notes.push(`${path} ends with ${bytes} bytes that were never known to be synced: a torn tail`);
     }
     using log = openBatches(this.#fs, path, generation);

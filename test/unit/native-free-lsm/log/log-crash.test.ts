@@ -90,6 +90,11 @@ test('a crash at any call leaves every synced batch and nothing that was not wri
   );
 });
 
+test('a crash at any call of a log that makes room ahead of its batches', () => {
+  const synced = Array.from({ length: 14 }, (_, i): Step[] => [i * 40, 'sync']).flat();
+  checkEveryCrash([...synced, 900, 20, 'sync', 20], 1);
+});
+
 test('planted faults are noticed: a sync of the file or of the directory that does nothing', () => {
   const steps: Step[] = [100, 'sync', 700, 300, 'sync', 10];
   checkEveryCrash(steps, 1);

@@ -38,7 +38,8 @@ export function frames(operations: readonly (Put | readonly Put[])[]): Uint8Arra
   return Buffer.concat(parts);
 }
 
-export interface Replayed extends Omit<LogReplay, 'syncedBytes' | 'puts'> {
+/** `tornBytes` is all that an opening cuts off, also room. */
+export interface Replayed extends Omit<LogReplay, 'syncedBytes' | 'roomBytes' | 'puts'> {
   /** `key=record in hex` of every put. */
   readonly puts: string[];
 }
@@ -52,9 +53,9 @@ export function replay(fs: MemoryFileSystem, generation = GENERATION): Replayed 
     );
   });
   makeDurable(fs, DIRECTORY, generation, result);
-  const { syncedBytes: _, puts: count, ...rest } = result;
+  const { syncedBytes: _, puts: count, roomBytes, tornBytes, ...rest } = result;
   assert.equal(count, puts.length);
-  return { ...rest, puts };
+  return { ...rest, tornBytes: tornBytes + roomBytes, puts };
 }
 
 export function shown({ key, record }: Put): string {

@@ -8,9 +8,12 @@ import {
   BatchKind,
   encodeBatchHeader,
   FILE_HEADER_BYTES,
+  FileMagic,
   logFileName,
 } from '../../../../native-free-lsm/log/log-format.ts';
+import { replayLog } from '../../../../native-free-lsm/log/log-reader.ts';
 import { LogWriter } from '../../../../native-free-lsm/log/log-writer.ts';
+import { surveyLog } from '../../../../native-free-lsm/offline/log-survey.ts';
 import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { DIRECTORY, frames, GENERATION, LOG_PATH, put, replay, shown } from './log-support.ts';
 
@@ -236,6 +239,117 @@ test('another number, another format, another file', () => {
   fs.place(LOG_PATH, Buffer.concat([bytes, bytes]));
   assert.throws(() => replay(fs), { code: 'CORRUPTION', offset: bytes.length });
   assert.throws(() => replay(fs, 9), { code: 'IO_ERROR', file: '/db/000009.log' });
+});
+
+/** Appends and syncs one batch after the other, until the log has made room ahead of the last one. */
+function appendUntilRoom(fs: MemoryFileSystem, log: LogWriter): string[] {
+  const puts: string[] = [];
+  while (fs.sizeSync(LOG_PATH) === log.lengthBytes) {
+    assert.ok(puts.length < 100, 'no room was made');
+    append(log, A);
+    puts.push(shown(A));
+    log.sync();
+  }
+  return puts;
+}
+
+test('batches that are synced one by one are written over zeros, so that the file need not grow', () => {
+  const { fs, log } = create();
+  const puts = appendUntilRoom(fs, log);
+  const sizeBytes = fs.sizeSync(LOG_PATH);
+  assert.deepEqual(
+    [...fs.contents(LOG_PATH).subarray(log.lengthBytes)].filter((byte) => byte !== 0),
+    [],
+  );
+  const before = fs.callCount;
+  append(log, B);
+  log.sync();
+  assert.equal(fs.callCount - before, 2, 'one write, one sync');
+  assert.equal(fs.sizeSync(LOG_PATH), sizeBytes);
+  while (fs.sizeSync(LOG_PATH) === sizeBytes) {
+    append(log, C);
+    log.sync();
+    puts.push(shown(C));
+  }
+  puts.splice(puts.indexOf(shown(C)), 0, shown(B));
+  assert.ok(fs.sizeSync(LOG_PATH) > log.lengthBytes, 'and more room was made');
+  const killed = fs.crash({ bytes: 'lost', names: 'lost' });
+  assert.deepEqual(replay(killed).puts, puts);
+  assert.equal(killed.sizeSync(LOG_PATH), log.lengthBytes, 'an opening cuts off the room');
+  log.finish(BatchKind.continued);
+  assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes, 'so does the end of the log');
+  assert.deepEqual(replay(fs), { ...replay(fs), puts, clean: true, continued: true, tornBytes: 0 });
+});
+
+test('no room is made for batches that wait for a sync together, nor for large ones', () => {
+  const { fs, log } = create();
+  for (let i = 0; i < 100; i++) {
+    append(log, A);
+    if (i % 2 === 1) log.sync();
+    assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+  }
+  const large = put('large', 'x'.repeat(50_000));
+  for (let i = 0; i < 20; i++) {
+    append(log, large);
+    log.sync();
+    assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+  }
+  log.close();
+});
+
+test('a disk without room for zeros takes batches as before', () => {
+  for (const doneBytes of [0, 100]) {
+    const { fs, log } = create();
+    const puts: string[] = [];
+    let refused = 0;
+    fs.onCall = ({ lengthBytes, operation, path }) => {
+      if (operation !== 'write' || lengthBytes < 4096) return undefined;
+      refused++;
+      return { doneBytes, error: fileSystemError('ENOSPC', operation, path) };
+    };
+    for (let i = 0; i < 20; i++) {
+      append(log, B);
+      log.sync();
+      puts.push(shown(B));
+    }
+    assert.equal(refused, 1, 'it is not tried with every batch');
+    assert.deepEqual(replay(fs.kill()).puts, puts);
+    log.finish(BatchKind.cleanClose);
+    assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+    assert.deepEqual(replay(fs).puts, puts);
+  }
+});
+
+test('a batch that could not be written in its room leaves no trace', () => {
+  const { fs, log } = create();
+  const puts = appendUntilRoom(fs, log);
+  fs.onCall = ({ operation, path }) =>
+    operation === 'write' ? { doneBytes: 50, error: fileSystemError('EIO', operation, path) } : undefined;
+  assert.throws(() => append(log, B), { code: 'IO_ERROR' });
+  fs.onCall = undefined;
+  append(log, C);
+  log.sync();
+  puts.push(shown(C));
+  assert.deepEqual(replay(fs.kill()).puts, puts);
+  log.finish(BatchKind.cleanClose);
+  assert.deepEqual(replay(fs).puts, puts);
+});
+
+test('what is torn is told from the room behind it', () => {
+  const { fs, log } = create();
+  const puts = appendUntilRoom(fs, log);
+  const { lengthBytes } = log;
+  append(log, B);
+  const bytes = fs.contents(LOG_PATH);
+  bytes.fill(0, lengthBytes + 60);
+  fs.place(LOG_PATH, bytes);
+  const replayed = replayLog(fs, DIRECTORY, GENERATION, () => undefined);
+  assert.equal(replayed.puts, puts.length);
+  assert.ok(replayed.tornBytes > 32 && replayed.tornBytes <= 60, `${replayed.tornBytes} bytes are torn`);
+  assert.equal(replayed.lengthBytes + replayed.tornBytes + replayed.roomBytes, bytes.length);
+  const [gap, ...others] = surveyLog(fs, LOG_PATH, FileMagic.log, GENERATION).gaps;
+  assert.deepEqual(gap, { offset: lengthBytes, lengthBytes: replayed.tornBytes, isTorn: true });
+  assert.deepEqual(others, []);
 });
 
 test('a full disk leaves no trace: the log is cut back and goes on once there is room', () => {
