@@ -2,6 +2,7 @@
  * The engine's only door: `open` a directory for the calls with promises, `openReadOnly` one that another process
  * writes, or `RecordStore.open` for callers that bring their own versions and answer thousands of requests a second.
  */
+import './supported-runtime.ts';
 import { Engine } from './engine.ts';
 import { EngineReader } from './engine-reader.ts';
 import type { DestroyOptions } from './offline/destroy.ts';

@@ -1,4 +1,6 @@
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
+
+const { crc32 } = zlib;
 
 /**
  * The checksum of every file of the engine: CRC-32 of `bytes[start, end)`, as zlib and gzip compute it, as an unsigned

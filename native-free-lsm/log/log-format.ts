@@ -1,6 +1,8 @@
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 import { FRAME_ALIGNMENT_BYTES } from '../format/frame.ts';
 import { readUint32, readUint53, writeUint32, writeUint53 } from '../format/integers.ts';
+
+const { crc32 } = zlib;
 
 /**
  * The fixed parts of a log of batches: that of writes (`.log`), and that of version edits (the manifest).

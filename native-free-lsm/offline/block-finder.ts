@@ -1,4 +1,4 @@
-import { zstdDecompressSync } from 'node:zlib';
+import zlib from 'node:zlib';
 import { checksum } from '../format/checksum.ts';
 import { readUint32 } from '../format/integers.ts';
 import { unpackedLz4Bytes } from '../format/lz4.ts';
@@ -10,6 +10,8 @@ import { RESTART_BYTES } from '../sstable/block.ts';
 import { BLOCK_TRAILER_BYTES, Compression, LZ4_HEADER_BYTES, LZ4_MAGIC } from '../sstable/block-codec.ts';
 import { MAX_BLOCK_BYTES } from './block-reader.ts';
 import type { BlockPlace } from './table-survey.ts';
+
+const { zstdDecompressSync } = zlib;
 
 const ZSTD_MAGIC = 0xfd2f_b528;
 const MAGIC_BYTES = 4;

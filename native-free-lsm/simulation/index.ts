@@ -3,6 +3,7 @@
  * to, and an executor that runs the engine's threads in turns of a clock. With both, and a clock of the test's own, an
  * engine does the same from the same seed.
  */
+import '../supported-runtime.ts';
 
 export { InlineExecutor } from './inline-executor.ts';
 export {

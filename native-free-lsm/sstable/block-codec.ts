@@ -1,10 +1,12 @@
-import { constants, type ZstdOptions, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import zlib, { type ZstdOptions } from 'node:zlib';
 import { corruption, LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
 import { readUint32, writeUint32 } from '../format/integers.ts';
 import { decompressLz4, Lz4Compressor } from '../format/lz4.ts';
 import { blockFault } from './block.ts';
+
+const { constants, zstdCompressSync, zstdDecompressSync } = zlib;
 
 /**
  * A data block in the file: its bytes, compressed or not, and a trailer.

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 import { corruption, LsmError } from '../errors.ts';
 import { type FileSystem, readFullySync } from '../fs/file-system.ts';
 import { FileMagic } from '../log/log-format.ts';
@@ -9,6 +9,8 @@ import {
   parseFileName,
   TEMPORARY_CURRENT_FILE_NAME,
 } from './file-names.ts';
+
+const { crc32 } = zlib;
 
 /**
  * CURRENT: one line of text, the name of the manifest in force and the crc32 of that name in eight hexadecimal digits,

@@ -22,6 +22,7 @@ import {
   type Tarball,
 } from './npm.ts';
 import {
+  assertEngineRefuses,
   assertRefuses,
   tryCluster,
   tryCommands,
@@ -41,6 +42,7 @@ interface Flags {
 const NODES_OF_ENGINE = ['22.15.0', '22', '24', '26'];
 const NODES_OF_PROGRAM = ['24.0.0', '24', '26'];
 const TOO_OLD = '22';
+const TOO_OLD_FOR_ENGINE = '20';
 /** Its threads share no descriptors. */
 const LIMITS_OF_DENO = { 'reads of what the writer has removed': 'fails with IO_ERROR until refresh()' };
 const ABSTRACT_LEVEL = '3.1.1';
@@ -72,7 +74,7 @@ async function packed(name: PackageName): Promise<Tarball> {
 
 async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promise<void> {
   const nodes = new Map<string, string>();
-  for (const version of new Set([...NODES_OF_ENGINE, ...NODES_OF_PROGRAM, TOO_OLD])) {
+  for (const version of new Set([...NODES_OF_ENGINE, ...NODES_OF_PROGRAM, TOO_OLD, TOO_OLD_FOR_ENGINE])) {
     nodes.set(version, await installNode(version, path.join(folder, `node-${version}`)));
   }
   const nodeOf = (version: string): string => nodes.get(version) as string;
@@ -91,6 +93,8 @@ async function installAndTry(tarballs: ReadonlyMap<PackageName, Tarball>): Promi
     const ms = `${importMs.toFixed(0)} ms by import, ${requireMs.toFixed(0)} ms by require`;
     console.log(`native-free-lsm on Node ${version}: opens in ${ms}, writes, reads and opens again`);
   }
+  assertEngineRefuses(nodeOf(TOO_OLD_FOR_ENGINE), engine.folder);
+  console.log(`native-free-lsm on Node ${TOO_OLD_FOR_ENGINE}: says in a sentence which Node it needs`);
   const runtimes: [string, string[]][] = [['Node 24', [nodeOf('24')]]];
   for (const [name, runtime] of await installOtherRuntimes(path.join(folder, 'others'))) {
     runtimes.push([name, name === 'Deno' ? [runtime, 'run', '--allow-all'] : [runtime]]);

@@ -199,6 +199,19 @@ export function assertRefuses(command: readonly string[], folder: string, runtim
   assert.deepEqual(more, ['']);
 }
 
+/** What an older Node says of the engine: one sentence, where it could load it. */
+export function assertEngineRefuses(node: string, folder: string): void {
+  for (const entry of ['native-free-lsm', 'native-free-lsm/level', 'native-free-lsm/simulation']) {
+    const { status, stderr } = spawnSync(
+      node,
+      ['--input-type=module', '--eval', `await import(${JSON.stringify(entry)});`],
+      { cwd: folder, encoding: 'utf8', timeout: PATIENCE_MS },
+    );
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /^Error: native-free-lsm needs Node 22\.15, 23\.8 or newer, and this is Node /m);
+  }
+}
+
 /** As if this Node were the user's. */
 function environmentOf(node: string): NodeJS.ProcessEnv {
   const { NODE_COMPILE_CACHE: _, ...environment } = process.env;
