@@ -249,6 +249,17 @@ const clearMuch = fc.oneof(
   clear,
 );
 const walk = fc.oneof(range, pages);
+const walkOverAll = operation('range', {
+  start: fc.constant({ key: 0, place: 'first' }),
+  end: fc.constant(null),
+  isAbove: fc.constant(false),
+  isUpTo: fc.constant(false),
+  most: fc.constant(1000),
+  isLimited: fc.boolean(),
+  reverse: fc.boolean(),
+  values: fc.boolean(),
+  seek: fc.constant(null),
+});
 const look = fc.oneof(
   { weight: 5, arbitrary: walk },
   { weight: 2, arbitrary: readSnapshot },
@@ -265,11 +276,14 @@ const unordered: fc.Arbitrary<Operation[]> = fc
     fc.array(fc.oneof(allKeys, manyPuts, flush), { maxLength: 3 }),
     pause,
     fc.oneof(
-      fc.tuple(allKeys, flush, clearMuch, manyPuts, walk, walk),
-      fc.tuple(clearMuch, manyPuts, look, look),
-      fc.tuple(manyPuts, snapshot, manyPuts, readSnapshot),
-      fc.tuple(manyPuts, clearMuch, look, look),
-      fc.array(fc.oneof(manyPuts, clearMuch, put, deletion, snapshot, look), { maxLength: 6 }),
+      { weight: 2, arbitrary: fc.tuple(allKeys, flush, put, put, clearMuch, manyPuts, walkOverAll, walk) },
+      { weight: 1, arbitrary: fc.tuple(clearMuch, manyPuts, look, look) },
+      { weight: 1, arbitrary: fc.tuple(manyPuts, snapshot, manyPuts, readSnapshot) },
+      { weight: 1, arbitrary: fc.tuple(manyPuts, clearMuch, look, look) },
+      {
+        weight: 1,
+        arbitrary: fc.array(fc.oneof(manyPuts, clearMuch, put, deletion, snapshot, look), { maxLength: 6 }),
+      },
     ),
   )
   .map(([before, rest, all]) => [...before, rest, ...all]);
