@@ -65,6 +65,8 @@ export const Word = {
   newestRange: 38,
   /** All keys whose nodes lie below this offset are in the skip list. */
   linked: 39,
+  /** 1: some value that was put, published or not, expires. */
+  hasExpiring: 40,
 } as const;
 
 /** The words of one copy of the published totals. */

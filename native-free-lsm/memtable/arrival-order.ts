@@ -1,5 +1,4 @@
 import { ArrivalCursor } from './arrival-cursor.ts';
-import { compareNodes } from './compare-nodes.ts';
 import { NodeOrder } from './node-order.ts';
 
 /**
@@ -53,18 +52,8 @@ export class ArrivalOrder {
     const bytes = this.#bytes;
     const cursor = new ArrivalCursor(words, bytes);
     cursor.moveTo(from);
-    const found: number[] = [];
-    let last = 0;
-    let isInOrder = true;
-    while (cursor.advance(limit)) {
-      if (!cursor.isFirst) continue;
-      const { node } = cursor;
-      if (isInOrder && last !== 0) isInOrder = compareNodes(words, bytes, last, node, 0) < 0;
-      last = node;
-      found.push(node);
-    }
-    const nodes = new Uint32Array(found);
-    if (!isInOrder) new NodeOrder(words, bytes, nodes).sort();
-    return nodes;
+    const order = new NodeOrder(words, bytes);
+    while (cursor.advance(limit)) if (cursor.isFirst) order.add(cursor.node);
+    return order.sorted();
   }
 }

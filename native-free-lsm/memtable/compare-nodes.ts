@@ -23,3 +23,25 @@ export function compareNodes(
   const alike = same << 2;
   return compareBytes(bytes, aStart + alike, aStart + aLength, bytes, bStart + alike, bStart + bLength);
 }
+
+/** How many bytes the keys of two nodes have in common, of which `shared` are known, and `most` at the most. */
+export function sharedBytes(
+  words: Int32Array,
+  bytes: Uint8Array,
+  a: number,
+  b: number,
+  shared: number,
+  most: number,
+): number {
+  const aStart = a + NODE_HEADER_BYTES;
+  const bStart = b + NODE_HEADER_BYTES;
+  const bLength = words[(b >>> 2) + 1];
+  // That of the other is not asked for: who compares many with one has it in `most`.
+  const end = bLength < most ? bLength : most;
+  const whole = end >>> 2;
+  let word = shared >>> 2;
+  while (word < whole && words[(aStart >>> 2) + word] === words[(bStart >>> 2) + word]) word++;
+  let same = Math.max(word << 2, shared);
+  while (same < end && bytes[aStart + same] === bytes[bStart + same]) same++;
+  return same;
+}

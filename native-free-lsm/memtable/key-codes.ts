@@ -1,41 +1,47 @@
 import { NODE_HEADER_BYTES } from './arena-layout.ts';
 
-/** How many bytes of a key are looked at for one code. */
-const MOST_POSITIONS = 16;
-/** As many positions are looked at together, before it is known whether they still fit into the code. */
-const STRIDE = 4;
-/** What may stand at a position: the end of the key, or any byte. */
-const SYMBOLS = 257;
-const END = 0;
 /** From so many keys on it pays to find out which bytes occur. */
 const MANY = 512;
 /** How many bytes of a key go into a code otherwise, above its lowest byte. */
 const CODE_BYTES = 3;
+/** How many bytes of each of many keys are looked at. */
+const POSITIONS = 8;
+/** What may stand at a position: the end of the key, or any byte. */
+const SYMBOLS = 257;
+const END = 0;
 const MOST_CODES = 2 ** 32;
 
 /**
- * Codes of 32 bits that have the order of keys: of each position the code has which of the bytes that stand there in
- * any key of the group it is, counted from the smallest. Where keys have digits alone there are ten of them, so a code
- * has nine digits and not four, and bytes that all keys have in the middle take no room. (Order-preserving dictionary
- * codes, of one byte each.)
+ * Codes of 32 bits that have the order of keys. Where there are many keys, the code has of each position which of the
+ * bytes that stand there in any of them it is, counted from the smallest: of digits there are ten, so that eight fit in
+ * where four whole bytes would. (An order-preserving dictionary for each byte.) The bytes that are looked at are copied
+ * out of the arena first, as its lines do not all stay in a cache of the processor.
  */
 export class KeyCodes {
   /** The lowest so many bits have all there is in the codes that were made last. */
   bits = 0;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  /** By position and symbol: whether it occurs, then how many smaller ones do. */
-  readonly #ranks = new Uint16Array(MOST_POSITIONS * SYMBOLS);
-  /** By position, how many symbols occur. */
-  readonly #sizes = new Uint16Array(MOST_POSITIONS);
+  /** The first four of the bytes that are looked at, and those behind them; zeros behind a key's end. */
+  readonly #first: Uint32Array;
+  readonly #second: Uint32Array;
+  /** How many of them each key has. */
+  readonly #lengths: Uint8Array;
+  /** By symbol, whether it occurs at a position, then how many smaller ones do. */
+  readonly #ranks = new Uint16Array(SYMBOLS);
 
   /**
    * @param words the arena
    * @param bytes the same memory
+   * @param most how many keys there are, at most
    */
-  constructor(words: Int32Array, bytes: Uint8Array) {
+  constructor(words: Int32Array, bytes: Uint8Array, most: number) {
     this.#words = words;
     this.#bytes = bytes;
+    const copied = most < MANY ? 0 : most;
+    this.#first = new Uint32Array(copied);
+    this.#second = new Uint32Array(copied);
+    this.#lengths = new Uint8Array(copied);
   }
 
   /**
@@ -44,107 +50,111 @@ export class KeyCodes {
    * @returns how many bytes keys with the same code have in common
    */
   make(nodes: Uint32Array, codes: Uint32Array, start: number, end: number, shared: number): number {
-    const from = this.#commonBytes(nodes, start, end, shared);
-    if (end - start < MANY) return this.#makeOfBytes(nodes, codes, start, end, from);
-    let positions = 0;
+    if (end - start < MANY) return this.#makeOfBytes(nodes, codes, start, end, shared);
+    const least = this.#copy(nodes, start, end, shared);
+    codes.fill(0, start, end);
     let count = 1;
-    // With two symbols, the fewest that tell anything, there must be room for one more position.
-    while (positions < MOST_POSITIONS && count * 2 <= MOST_CODES) {
-      this.#findSymbols(nodes, start, end, from, positions);
-      const fitting = positions + STRIDE;
-      while (positions < fitting && count * this.#sizes[positions] <= MOST_CODES)
-        count *= this.#sizes[positions++];
-      if (positions < fitting) break;
+    let position = 0;
+    for (; position < POSITIONS; position++) {
+      const size = this.#rank(position, end - start, position >= least);
+      if (count * size > MOST_CODES) break;
+      count *= size;
+      // A byte that all have says nothing.
+      if (size > 1) this.#add(codes, start, end, position, size, position >= least);
     }
     this.bits = 32 - Math.clz32(count - 1);
-    this.#codeAll(nodes, codes, start, end, from, positions);
-    return from + positions;
+    return shared + position;
   }
 
   /**
    * The next bytes of a key above each other, zeros behind its end; then how many of them there were, or one more if it
    * goes on. So a key comes before those that it begins, and two keys with the same code go on differently.
    */
-  #makeOfBytes(nodes: Uint32Array, codes: Uint32Array, start: number, end: number, from: number): number {
+  #makeOfBytes(nodes: Uint32Array, codes: Uint32Array, start: number, end: number, shared: number): number {
     const bytes = this.#bytes;
     this.bits = 32;
     for (let at = start; at < end; at++) {
       const node = nodes[at];
-      const key = node + NODE_HEADER_BYTES + from;
-      const left = this.#words[(node >>> 2) + 1] - from;
+      const key = node + NODE_HEADER_BYTES + shared;
+      const left = this.#words[(node >>> 2) + 1] - shared;
       const first = left > 0 ? bytes[key] : 0;
       const second = left > 1 ? bytes[key + 1] : 0;
       const third = left > 2 ? bytes[key + 2] : 0;
       codes[at] = (first << 24) | (second << 16) | (third << 8) | Math.min(left, CODE_BYTES + 1);
     }
-    return from + CODE_BYTES;
+    return shared + CODE_BYTES;
   }
 
-  #codeAll(
-    nodes: Uint32Array,
+  /** Returns how many bytes the shortest key has there. */
+  #copy(nodes: Uint32Array, start: number, end: number, shared: number): number {
+    const words = this.#words;
+    let least = POSITIONS;
+    for (let at = start; at < end; at++) {
+      const node = nodes[at];
+      const key = node + NODE_HEADER_BYTES + shared;
+      const length = Math.min(words[(node >>> 2) + 1] - shared, POSITIONS);
+      if (length < least) least = length;
+      this.#lengths[at - start] = length;
+      this.#first[at - start] = this.#word(key, length);
+      this.#second[at - start] = this.#word(key + 4, length - 4);
+    }
+    return least;
+  }
+
+  /** The next four bytes, the first the highest, or as many as there are. */
+  #word(at: number, length: number): number {
+    const bytes = this.#bytes;
+    if (length >= 4) return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    const first = length > 0 ? bytes[at] : 0;
+    const second = length > 1 ? bytes[at + 1] : 0;
+    const third = length > 2 ? bytes[at + 2] : 0;
+    return (first << 24) | (second << 16) | (third << 8);
+  }
+
+  /** Puts the symbols that occur at a position in order, and returns how many there are. @param hasEnds of keys */
+  #rank(position: number, count: number, hasEnds: boolean): number {
+    const ranks = this.#ranks;
+    ranks.fill(0);
+    this.#mark(position, count, hasEnds);
+    let rank = 0;
+    for (let symbol = 0; symbol < SYMBOLS; symbol++) {
+      const occurs = ranks[symbol];
+      ranks[symbol] = rank;
+      rank += occurs;
+    }
+    return rank;
+  }
+
+  // Each long loop is a function of its own: see NodeOrder.
+
+  #mark(position: number, count: number, hasEnds: boolean): void {
+    const ranks = this.#ranks;
+    const column = position < 4 ? this.#first : this.#second;
+    const shift = 24 - 8 * (position & 3);
+    const lengths = this.#lengths;
+    for (let at = 0; at < count; at++) {
+      const isEnd = hasEnds && position >= lengths[at];
+      ranks[isEnd ? END : ((column[at] >>> shift) & 0xff) + 1] = 1;
+    }
+  }
+
+  #add(
     codes: Uint32Array,
     start: number,
     end: number,
-    from: number,
-    positions: number,
+    position: number,
+    size: number,
+    hasEnds: boolean,
   ): void {
-    const bytes = this.#bytes;
     const ranks = this.#ranks;
-    const sizes = this.#sizes;
+    const column = position < 4 ? this.#first : this.#second;
+    const shift = 24 - 8 * (position & 3);
+    const lengths = this.#lengths;
     for (let at = start; at < end; at++) {
-      const node = nodes[at];
-      const key = node + NODE_HEADER_BYTES + from;
-      const left = this.#words[(node >>> 2) + 1] - from;
-      let code = 0;
-      for (let position = 0; position < positions; position++) {
-        const symbol = position < left ? bytes[key + position] + 1 : END;
-        code = (Math.imul(code, sizes[position]) + ranks[position * SYMBOLS + symbol]) | 0;
-      }
-      codes[at] = code;
+      const from = at - start;
+      const isEnd = hasEnds && position >= lengths[from];
+      const rank = ranks[isEnd ? END : ((column[from] >>> shift) & 0xff) + 1];
+      codes[at] = (Math.imul(codes[at], size) + rank) | 0;
     }
-  }
-
-  /** Finds out which bytes occur at some positions, of which `first` is the first, and puts them in order. */
-  #findSymbols(nodes: Uint32Array, start: number, end: number, from: number, first: number): void {
-    const bytes = this.#bytes;
-    const ranks = this.#ranks;
-    ranks.fill(0, first * SYMBOLS, (first + STRIDE) * SYMBOLS);
-    for (let at = start; at < end; at++) {
-      const node = nodes[at];
-      const key = node + NODE_HEADER_BYTES + from;
-      const left = this.#words[(node >>> 2) + 1] - from;
-      for (let position = first; position < first + STRIDE; position++)
-        ranks[position * SYMBOLS + (position < left ? bytes[key + position] + 1 : END)] = 1;
-    }
-    for (let position = first; position < first + STRIDE; position++) {
-      let rank = 0;
-      for (let at = position * SYMBOLS; at < (position + 1) * SYMBOLS; at++) {
-        const occurs = ranks[at];
-        ranks[at] = rank;
-        rank += occurs;
-      }
-      this.#sizes[position] = rank;
-    }
-  }
-
-  /** How many bytes all keys of a group have in common, of which `shared` are known. */
-  #commonBytes(nodes: Uint32Array, start: number, end: number, shared: number): number {
-    const words = this.#words;
-    const bytes = this.#bytes;
-    const first = nodes[start];
-    const firstKey = first + NODE_HEADER_BYTES;
-    let common = words[(first >>> 2) + 1];
-    for (let at = start + 1; at < end && common > shared; at++) {
-      const node = nodes[at];
-      const key = node + NODE_HEADER_BYTES;
-      const most = Math.min(common, words[(node >>> 2) + 1]);
-      let same = shared >>> 2;
-      // Keys begin at whole words.
-      while (same < most >>> 2 && words[(key >>> 2) + same] === words[(firstKey >>> 2) + same]) same++;
-      same <<= 2;
-      while (same < most && bytes[key + same] === bytes[firstKey + same]) same++;
-      common = same;
-    }
-    return common;
   }
 }

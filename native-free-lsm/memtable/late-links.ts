@@ -1,6 +1,5 @@
 import { ALLOCATION_HEADER_BYTES, linkIndex, Word } from './arena-layout.ts';
 import { ArrivalCursor } from './arrival-cursor.ts';
-import { compareNodes } from './compare-nodes.ts';
 import type { InsertPosition } from './insert-position.ts';
 import { NodeOrder } from './node-order.ts';
 
@@ -51,30 +50,36 @@ export class LateLinks {
     const bytes = this.#bytes;
     const end = words[Word.used];
     const most = Math.min(this.entries, mostEntries);
-    const found = new Uint32Array(most);
-    let count = 0;
-    let walked = 0;
-    let isInOrder = true;
+    const order = new NodeOrder(words, bytes);
     const cursor = new ArrivalCursor(words, bytes);
     cursor.moveTo(this.from);
-    while (walked < most && cursor.advance(end)) {
-      walked++;
-      if (!cursor.isFirst) continue;
-      const { allocation, node } = cursor;
-      // How many links a node has says where it begins. That is noted in the first of them until the node is linked.
-      words[linkIndex(node, 0)] = (node - allocation - ALLOCATION_HEADER_BYTES) >>> 2;
-      if (isInOrder && count > 0) isInOrder = compareNodes(words, bytes, found[count - 1], node, 0) < 0;
-      found[count++] = node;
-    }
-    const nodes = found.subarray(0, count);
-    if (!isInOrder) new NodeOrder(words, bytes, nodes).sort();
-    const position = this.#position;
-    for (let at = 0; at < count; at++) position.linkInOrder(nodes[at], words[linkIndex(nodes[at], 0)]);
+    const walked = this.#walk(cursor, order, end, most);
+    this.#linkAll(order.sorted());
     // Range tombstones count as entries, and the cursor passes over them.
     const isAll = cursor.next >= end || walked < most;
     this.from = isAll ? 0 : cursor.next;
     this.#entriesBefore += walked;
     // Release: whoever sees that they are linked sees all their links.
     Atomics.store(words, Word.linked, isAll ? end : cursor.next);
+  }
+
+  /** Adds the nodes of so many entries to an order; returns how many there were. */
+  #walk(cursor: ArrivalCursor, order: NodeOrder, end: number, most: number): number {
+    let walked = 0;
+    while (walked < most && cursor.advance(end)) {
+      walked++;
+      if (!cursor.isFirst) continue;
+      const { allocation, node } = cursor;
+      // How many links a node has says where it begins. That is noted in the first of them until the node is linked.
+      this.#words[linkIndex(node, 0)] = (node - allocation - ALLOCATION_HEADER_BYTES) >>> 2;
+      order.add(node);
+    }
+    return walked;
+  }
+
+  #linkAll(nodes: Uint32Array): void {
+    const words = this.#words;
+    const position = this.#position;
+    for (let at = 0; at < nodes.length; at++) position.linkInOrder(nodes[at], words[linkIndex(nodes[at], 0)]);
   }
 }

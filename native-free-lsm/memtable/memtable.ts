@@ -35,7 +35,14 @@ import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import { highWord, joinWords } from '../format/integers.ts';
-import { compareVersions, recordTimestamp, recordValueStart, recordWriter } from '../format/record.ts';
+import {
+  compareVersions,
+  RecordFlag,
+  recordFlags,
+  recordTimestamp,
+  recordValueStart,
+  recordWriter,
+} from '../format/record.ts';
 import { MAX_TIMESTAMP } from '../format/timestamp.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
 import type { RecordIterator } from '../iterator/record-iterator.ts';
@@ -93,6 +100,8 @@ export class Memtable {
   /** Of the writer alone, as is the next one. */
   readonly #position: InsertPosition;
   readonly #lateLinks: LateLinks;
+  /** What `hashAhead` has loaded. */
+  #loaded = 0;
   readonly #order: ArrivalOrder;
   readonly #ranges: MemtableRanges;
 
@@ -134,6 +143,7 @@ export class Memtable {
     words[Word.random] = (Math.imul(generation, 0x9e3779b9) ^ this.#seed.low) | 1;
     words[Word.entries] = 0;
     words[Word.newestRange] = 0;
+    words[Word.hasExpiring] = 0;
     this.#doubles[LARGEST_RANGE_TIMESTAMP_DOUBLE] = 0;
     this.#doubles[RAW_BYTES_DOUBLE] = 0;
     this.#doubles[SMALLEST_TIMESTAMP_DOUBLE] = MAX_TIMESTAMP;
@@ -166,7 +176,8 @@ export class Memtable {
     recordStart: number,
     recordEnd: number,
   ): InsertStatus {
-    return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, true);
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    return this.insertHashed(hash, true, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
   }
 
   /**
@@ -181,7 +192,19 @@ export class Memtable {
     recordStart: number,
     recordEnd: number,
   ): InsertStatus {
-    return this.#insert(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, false);
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    return this.insertHashed(hash, false, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
+  }
+
+  /**
+   * Writer. The hash of a key that is to be inserted. It loads the first slot where the key may be: who asks for the
+   * hashes of some keys before the first of them is inserted waits once for all these slots, which lie anywhere.
+   */
+  hashAhead(keyBytes: Uint8Array, keyStart: number, keyEnd: number): number {
+    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    // It is kept so that the load is not left out.
+    this.#loaded ^= this.#words[INDEX_WORD + (hash & this.#slotMask)];
+    return hash;
   }
 
   /** Writer. How many entries there are from the first one on whose key is not in the skip list, at most. */
@@ -197,16 +220,17 @@ export class Memtable {
     this.#lateLinks.link(mostEntries);
   }
 
-  #insert(
+  /** Writer. As `insert`, or `insertUnlinked`, of a key whose hash is known. */
+  insertHashed(
+    hash: number,
+    isLinked: boolean,
     keyBytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
     recordBytes: Uint8Array,
     recordStart: number,
     recordEnd: number,
-    isLinked: boolean,
   ): InsertStatus {
-    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
     const slotAt = this.#probe(keyBytes, keyStart, keyEnd, hash);
     const slot = this.#words[slotAt];
     const timestamp = recordTimestamp(recordBytes, recordStart);
@@ -236,6 +260,8 @@ export class Memtable {
       // Release: the entry is whole before a reader can follow the link to it.
       Atomics.store(this.#words, node >>> 2, entry);
     }
+    if ((recordFlags(recordBytes, recordStart) & RecordFlag.hasExpiry) !== 0)
+      this.#words[Word.hasExpiring] = 1;
     const valueBytes = recordEnd - recordValueStart(recordBytes, recordStart);
     this.#count(keyEnd - keyStart + valueBytes, timestamp);
     return InsertStatus.applied;
@@ -389,6 +415,11 @@ export class Memtable {
   #unlinked(from: number, limit: number, isReverse: boolean): UnlinkedIterator {
     const nodes = this.#order.nodes(this.generation, from, limit);
     return new UnlinkedIterator(this.#words, this.bytes, nodes, limit, isReverse);
+  }
+
+  /** Whether any value in a sealed memtable expires, counting all versions of a key. */
+  get hasExpiring(): boolean {
+    return this.#words[Word.hasExpiring] === 1;
   }
 
   /** The number of published entries, counting all versions of a key. */

@@ -1,30 +1,36 @@
 import { compareBytes } from '../format/bytes.ts';
 import { NODE_HEADER_BYTES } from './arena-layout.ts';
+import { compareNodes, sharedBytes } from './compare-nodes.ts';
 import { KeyCodes } from './key-codes.ts';
 
 /** Below it comparing is faster than making codes. */
 const FEW = 24;
 /** Below it codes are sorted by insertion: counting pays for its counters. */
-const FEW_CODES = 128;
+const FEW_CODES = 64;
 /** From so many on it pays to sort by more bits at a time, with more counters. */
 const MANY_CODES = 4096;
 const FEW_BITS = 8;
 const MANY_BITS = 11;
+const LEAST_NODES = 1024;
 
 /**
  * Sorts the key nodes of an arena by their keys. It puts several bytes of the keys into a code at a time and sorts by
  * counting their bits (a radix sort from the first byte on, with the common beginning of a group's keys passed over):
- * each byte of a key is looked at a few times, and no choice of keys makes it slower than that.
+ * each byte of a key is looked at a few times, and no choice of keys makes it slower than that. Keys that come in order
+ * are found so by one comparison each.
  */
 export class NodeOrder {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #keyCodes: KeyCodes;
-  readonly #nodes: Uint32Array;
-  readonly #codes: Uint32Array;
+  #nodes = new Uint32Array(LEAST_NODES);
+  #count = 0;
+  /** Whether those that were added so far are in order, and how many bytes all have in common. */
+  #isInOrder = true;
+  #shared = 0;
+  #codes = new Uint32Array(0);
   /** Where a pass puts what it moves. */
-  readonly #movedNodes: Uint32Array;
-  readonly #movedCodes: Uint32Array;
+  #movedNodes = new Uint32Array(0);
+  #movedCodes = new Uint32Array(0);
   readonly #counts = new Uint32Array(1 << MANY_BITS);
   /** Groups to be sorted, three numbers each: the first place, the place behind the last, and the bytes they share. */
   readonly #groups: number[] = [];
@@ -32,28 +38,54 @@ export class NodeOrder {
   /**
    * @param words the arena
    * @param bytes the same memory
-   * @param nodes offsets of key nodes, of different keys; sorted in place
    */
-  constructor(words: Int32Array, bytes: Uint8Array, nodes: Uint32Array) {
+  constructor(words: Int32Array, bytes: Uint8Array) {
     this.#words = words;
     this.#bytes = bytes;
-    this.#keyCodes = new KeyCodes(words, bytes);
-    this.#nodes = nodes;
-    this.#movedNodes = new Uint32Array(nodes.length);
-    this.#codes = new Uint32Array(nodes.length);
-    this.#movedCodes = new Uint32Array(nodes.length);
   }
 
-  sort(): void {
+  /** Adds a key node; each has another key. */
+  add(node: number): void {
+    const words = this.#words;
+    const count = this.#count;
+    let nodes = this.#nodes;
+    if (count === 0) this.#shared = words[(node >>> 2) + 1];
+    else {
+      if (this.#isInOrder) this.#isInOrder = compareNodes(words, this.#bytes, nodes[count - 1], node, 0) < 0;
+      this.#shared = sharedBytes(words, this.#bytes, nodes[0], node, 0, this.#shared);
+      if (count === nodes.length) {
+        nodes = new Uint32Array(2 * count);
+        nodes.set(this.#nodes);
+        this.#nodes = nodes;
+      }
+    }
+    nodes[count] = node;
+    this.#count = count + 1;
+  }
+
+  /** All that were added, in the order of their keys. It is done once. */
+  sorted(): Uint32Array {
+    const count = this.#count;
+    if (!this.#isInOrder) this.#sort();
+    // A copy, so that no more is kept than what is there.
+    return this.#nodes.slice(0, count);
+  }
+
+  #sort(): void {
+    const count = this.#count;
+    this.#movedNodes = new Uint32Array(count);
+    this.#codes = new Uint32Array(count);
+    this.#movedCodes = new Uint32Array(count);
+    const keyCodes = new KeyCodes(this.#words, this.#bytes, count);
     const groups = this.#groups;
-    groups.push(0, this.#nodes.length, 0);
+    groups.push(0, count, this.#shared);
     // A stack of its own, because keys can make it deep.
     while (groups.length > 0) {
       const shared = groups.pop() as number;
       const end = groups.pop() as number;
       const start = groups.pop() as number;
       if (end - start < FEW) this.#sortFew(start, end, shared);
-      else this.#split(start, end, shared);
+      else this.#split(keyCodes, start, end, this.#commonBytes(start, end, shared));
     }
   }
 
@@ -81,11 +113,24 @@ export class NodeOrder {
     return compareBytes(bytes, aStart + shared, aEnd, bytes, bStart + shared, bEnd);
   }
 
+  /** How many bytes all keys of a group have in common, of which `shared` are known. */
+  #commonBytes(start: number, end: number, shared: number): number {
+    // Those of all keys are known.
+    if (end - start === this.#count) return shared;
+    const words = this.#words;
+    const nodes = this.#nodes;
+    const first = nodes[start];
+    let common = words[(first >>> 2) + 1];
+    for (let at = start + 1; at < end && common > shared; at++)
+      common = sharedBytes(words, this.#bytes, first, nodes[at], shared, common);
+    return common;
+  }
+
   /** Sorts by the bytes that follow the shared ones, and leaves the groups that have the same ones to be sorted. */
-  #split(start: number, end: number, shared: number): void {
+  #split(keyCodes: KeyCodes, start: number, end: number, shared: number): void {
     const codes = this.#codes;
-    const known = this.#keyCodes.make(this.#nodes, codes, start, end, shared);
-    this.#sortByCode(start, end, this.#keyCodes.bits);
+    const known = keyCodes.make(this.#nodes, codes, start, end, shared);
+    this.#sortByCode(start, end, keyCodes.bits);
     let first = start;
     for (let at = start + 1; at <= end; at++) {
       if (at < end && codes[at] === codes[first]) continue;
@@ -130,26 +175,39 @@ export class NodeOrder {
   #sortByDigit(start: number, end: number, shift: number, bits: number): void {
     const mask = (1 << bits) - 1;
     const counts = this.#counts;
-    const codes = this.#codes;
-    const nodes = this.#nodes;
-    const movedCodes = this.#movedCodes;
-    const movedNodes = this.#movedNodes;
     counts.fill(0, 0, mask + 1);
-    for (let at = start; at < end; at++) counts[(codes[at] >>> shift) & mask]++;
+    this.#countDigits(start, end, shift, mask);
     // Nothing would move.
-    if (counts[(codes[start] >>> shift) & mask] === end - start) return;
+    if (counts[(this.#codes[start] >>> shift) & mask] === end - start) return;
     let sum = start;
     for (let digit = 0; digit <= mask; digit++) {
       const count = counts[digit];
       counts[digit] = sum;
       sum += count;
     }
+    this.#moveByDigit(start, end, shift, mask);
+    this.#codes.set(this.#movedCodes.subarray(start, end), start);
+    this.#nodes.set(this.#movedNodes.subarray(start, end), start);
+  }
+
+  // Each long loop is a function of its own: V8 compiles one while it runs without having seen what follows it.
+
+  #countDigits(start: number, end: number, shift: number, mask: number): void {
+    const counts = this.#counts;
+    const codes = this.#codes;
+    for (let at = start; at < end; at++) counts[(codes[at] >>> shift) & mask]++;
+  }
+
+  #moveByDigit(start: number, end: number, shift: number, mask: number): void {
+    const counts = this.#counts;
+    const codes = this.#codes;
+    const nodes = this.#nodes;
+    const movedCodes = this.#movedCodes;
+    const movedNodes = this.#movedNodes;
     for (let at = start; at < end; at++) {
       const to = counts[(codes[at] >>> shift) & mask]++;
       movedCodes[to] = codes[at];
       movedNodes[to] = nodes[at];
     }
-    codes.set(movedCodes.subarray(start, end), start);
-    nodes.set(movedNodes.subarray(start, end), start);
   }
 }

@@ -10,8 +10,8 @@ const LINE_WORDS = 16;
  * while the writer goes on, links these keys or not: it follows no link.
  *
  * The nodes lie anywhere in the arena, so that each step would wait for memory. Now and then it loads the next sixteen,
- * none of which has to wait for another: the processor has them fetched at the same time. (Chen, Ailamaki, Gibbons and
- * Mowry, "Improving hash join performance through prefetching", do so in groups.)
+ * none of which has to wait for another: the processor has them fetched at the same time. (Group
+ * prefetching: Chen, Ailamaki, Gibbons and Mowry, "Improving hash join performance through prefetching", 2004.)
  */
 export class UnlinkedIterator extends NodeIterator {
   readonly #isReverse: boolean;

@@ -3,7 +3,7 @@ import { ingestRecords } from '../compaction/ingest.ts';
 import { mergeTables } from '../compaction/merge.ts';
 import { KEEPS_ALL } from '../compaction/retention.ts';
 import { withSlotVersions, writeTables } from '../compaction/table-output.ts';
-import { recordExpiryMs, recordFrom } from '../format/record.ts';
+import { recordFrom } from '../format/record.ts';
 import { slotOf } from '../format/slot.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { MergingIterator } from '../iterator/merging-iterator.ts';
@@ -60,7 +60,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   const memtable = new Memtable(job.arena);
   const limit = memtable.publishedOffset;
   const source = memtable.iterator(limit);
-  const whole = { ...spec, table: withSlotVersions(spec.table, () => hasExpiring(memtable, limit)) };
+  const whole = { ...spec, table: withSlotVersions(spec.table, () => memtable.hasExpiring) };
   const tables = writeTables(fs, source, whole, cancelled, expired, memtable.ranges(limit));
   const { bytes: slots } = job.findsSlots ? slotsOf(memtable, limit) : SlotSet.every();
   return { ...nothing, tables: load(fs, job.directory, tables), slots };
@@ -80,13 +80,6 @@ function cancelledBy(control: SharedArrayBuffer): () => boolean {
   const words = new Int32Array(control);
   // The word is looked at now and then, so any recent value will do.
   return () => Atomics.load(words, ControlWord.cancelBackground) === 1;
-}
-
-/** Whether any value in a sealed memtable expires. */
-function hasExpiring(memtable: Memtable, limit: number): boolean {
-  const arrivals = memtable.arrivals();
-  while (arrivals.advance(limit)) if (recordExpiryMs(arrivals.bytes, arrivals.recordStart) > 0) return true;
-  return false;
 }
 
 /** The slots of keys that have a version in a sealed memtable. */

@@ -4,7 +4,6 @@ import { frameTag, nextFrame } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { LogSuccession } from '../log/log-succession.ts';
 import type { LogWriter } from '../log/log-writer.ts';
-import { OperationCursor } from '../log/write-operation.ts';
 import { InsertStatus, Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
@@ -26,11 +25,13 @@ import { WriteCode, writeCodeOf } from './protocol/writer-messages.ts';
 import { StaleWriteFilter } from './stale-write-filter.ts';
 import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 import { VersionLookup } from './version-lookup.ts';
-import { cutRunToOneFate, enterFrame, RunContent } from './write-run.ts';
+import { cutRunToOneFate, RunContent } from './write-run.ts';
 import { WriterNews } from './writer-news.ts';
 
 /** The size of one append: large enough for group commit, small enough that its first write need not wait long. */
 const MAX_RUN_BYTES = 1024 * 1024;
+/** The slots of so many keys are loaded together. */
+const AHEAD_PUTS = 32;
 /** The share of a memtable that one append may fill: tiny puts take four times as much room there as in a ring. */
 const MAX_RUN_SHARE = 1 / 8;
 /**
@@ -43,6 +44,8 @@ const BULK_PUTS = 256;
 /** So many are linked at a time, which takes some milliseconds. */
 const MAX_UNLINKED_ENTRIES = 8192;
 const LINK_DELAY_MS = 10;
+/** The same where they are more: a load may go on. */
+const LOAD_LINK_DELAY_MS = 100;
 /** For so long after a scan has found keys in no order they are linked with their run. */
 const ORDER_MS = 1000;
 const IDLE_SLEEP_MS = 1000;
@@ -73,7 +76,8 @@ export class WriterRole {
   readonly #conditions: ConditionalWrites;
   readonly #lateRanges: LateRanges;
   readonly #content = new RunContent();
-  readonly #cursor = new OperationCursor();
+  /** Of the keys from the last one on whose number is a multiple of AHEAD_PUTS. */
+  readonly #hashes = new Uint32Array(AHEAD_PUTS);
   readonly #answers = new Answers();
   readonly #news: WriterNews;
   readonly #maxRunBytes: number;
@@ -183,7 +187,11 @@ export class WriterRole {
     const isUnsynced = log !== undefined && log.syncedBytes !== log.lengthBytes;
     const isDue = this.#options.durability === 'interval' && isUnsynced && this.#fault === undefined;
     const syncMs = isDue ? this.#options.syncIntervalMs : Number.POSITIVE_INFINITY;
-    return this.#memtable.unlinkedEntries > 0 ? Math.min(LINK_DELAY_MS, syncMs) : syncMs;
+    return this.#memtable.unlinkedEntries > 0 ? Math.min(this.#linkDelayMs, syncMs) : syncMs;
+  }
+
+  get #linkDelayMs(): number {
+    return this.#memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES ? LOAD_LINK_DELAY_MS : LINK_DELAY_MS;
   }
 
   /** @param waits of the thread that waits */
@@ -240,7 +248,7 @@ export class WriterRole {
 
   #idle(): boolean {
     this.#refresh();
-    const isPause = this.#clock.monotonicMs() - this.#lastRunMs >= LINK_DELAY_MS;
+    const isPause = this.#clock.monotonicMs() - this.#lastRunMs >= this.#linkDelayMs;
     if (isPause) this.#memtable.linkNew(MAX_UNLINKED_ENTRIES);
     this.#syncWhenDue();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
@@ -393,8 +401,10 @@ export class WriterRole {
     if (hasRanges) this.#lateRanges.drop(this.#requests, this.#memtable, this.#staleWrites);
     const { bytes, runStart, runEnd } = this.#requests;
     const log = this.#logs.current as LogWriter;
-    if (this.#versions.mustLook(smallestTimestamp))
-      this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);
+    const mustLook = this.#versions.mustLook(smallestTimestamp);
+    if (mustLook) this.#staleWrites.drop(this.#requests, this.#memtable, this.#generation);
+    // Some may have been dropped, and the run may end sooner.
+    if (hasConditions || hasRanges || mustLook) this.#content.take(this.#requests);
     try {
       log.append(bytes, runStart, runEnd);
       if (this.#options.durability === 'sync') log.sync();
@@ -423,20 +433,17 @@ export class WriterRole {
   #insertRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const memtable = this.#memtable;
-    const areMany = this.#content.puts >= MANY_PUTS;
+    const content = this.#content;
     const answer = this.#beginAnswers();
-    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
-      const cursor = enterFrame(this.#cursor, bytes, at);
+    let frame = 0;
+    let operation = 0;
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at), frame++) {
       let code: WriteCode = WriteCode.stale;
       let metTimestamp = 0;
       let metWriter = 0;
-      while (cursor.next()) {
-        const { keyStart, keyEnd, recordStart, recordEnd } = cursor;
-        const status = cursor.isRange
-          ? memtable.insertRange(bytes, keyStart, keyEnd, recordStart, cursor.rangeEndStart, recordEnd)
-          : areMany
-            ? memtable.insertUnlinked(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd)
-            : memtable.insert(bytes, keyStart, keyEnd, bytes, recordStart, recordEnd);
+      for (const end = content.endOf(frame); operation < end; operation++) {
+        if (operation % AHEAD_PUTS === 0) this.#hashAhead(operation);
+        const status = this.#insert(operation);
         // #makeRoom saw to it that the worst case fits. Any answer given now would be wrong.
         if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
         if (status === InsertStatus.applied) code = WriteCode.applied;
@@ -450,11 +457,38 @@ export class WriterRole {
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
-    const { puts } = this.#content;
+    const { puts } = content;
     if (this.#isOrderWanted() || (puts < BULK_PUTS && memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES))
       memtable.linkNew(MAX_UNLINKED_ENTRIES + puts);
     // The run becomes visible only now: the log has it, and all puts of a batch appear together.
     memtable.publish();
+  }
+
+  /** Finds the hashes of the next keys. */
+  #hashAhead(from: number): void {
+    const { bytes } = this.#requests;
+    const content = this.#content;
+    const hashes = this.#hashes;
+    const count = Math.min(AHEAD_PUTS, content.operations - from);
+    for (let i = 0; i < count; i++)
+      hashes[i] = this.#memtable.hashAhead(bytes, content.keyStart(from + i), content.recordStart(from + i));
+  }
+
+  /** Inserts an operation of the run. */
+  #insert(operation: number): InsertStatus {
+    const { bytes } = this.#requests;
+    const content = this.#content;
+    const memtable = this.#memtable;
+    const keyStart = content.keyStart(operation);
+    const recordStart = content.recordStart(operation);
+    const recordEnd = content.recordEnd(operation);
+    if (content.isRange(operation)) {
+      const endStart = content.rangeEndStart(operation);
+      return memtable.insertRange(bytes, keyStart, recordStart, recordStart, endStart, recordEnd);
+    }
+    const hash = this.#hashes[operation % AHEAD_PUTS];
+    const isLinked = content.puts < MANY_PUTS;
+    return memtable.insertHashed(hash, isLinked, bytes, keyStart, recordStart, bytes, recordStart, recordEnd);
   }
 
   /** Whether a scan has found keys in no order lately. */

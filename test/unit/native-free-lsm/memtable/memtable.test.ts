@@ -307,3 +307,17 @@ test('arenas whose size does not suit offsets or alignment are refused', () => {
     assert.throws(() => new Memtable(new SharedArrayBuffer(size)), { code: 'INVALID_ARGUMENT' });
   }
 });
+
+test('a memtable knows whether any of its values expires, until it is emptied', () => {
+  const memtable = newMemtable();
+  insert(memtable, 'a', record(1, 'value'));
+  assert.equal(memtable.hasExpiring, false);
+  const fields = { timestamp: 2, writer: 0, tombstone: false, from: 1, expiryMs: 5 };
+  insert(memtable, 'b', encodeRecord(fields, Buffer.from('value')));
+  // A newer version takes none of it back.
+  insert(memtable, 'b', record(3, 'value'));
+  memtable.publish();
+  assert.equal(memtable.hasExpiring, true);
+  memtable.reset(2);
+  assert.equal(memtable.hasExpiring, false);
+});

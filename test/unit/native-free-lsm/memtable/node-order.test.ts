@@ -38,12 +38,10 @@ for (const [kind, keyOf] of Object.entries(KINDS)) {
         memtable.insertUnlinked(bytes, 0, bytes.length, RECORD, 0, RECORD.length);
       }
       memtable.publish();
-      const nodes: number[] = [];
+      const order = new NodeOrder(new Int32Array(arena), memtable.bytes);
       const arrivals = memtable.arrivals();
-      while (arrivals.advance(memtable.publishedOffset)) nodes.push(arrivals.node);
-      const sorted = Uint32Array.from(nodes);
-      new NodeOrder(new Int32Array(arena), memtable.bytes, sorted).sort();
-      const found = [...sorted].map((node) =>
+      while (arrivals.advance(memtable.publishedOffset)) order.add(arrivals.node);
+      const found = [...order.sorted()].map((node) =>
         Buffer.from(memtable.bytes.slice(arrivals.keyStartOf(node), arrivals.keyEndOf(node))).toString(
           'latin1',
         ),

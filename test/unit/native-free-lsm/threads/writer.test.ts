@@ -357,7 +357,10 @@ describe('keys of many puts', () => {
 
     test('are linked in parts when nothing comes any more, between which writes have their turn', () => {
       const { clock, memtable, put, writer } = load(40);
-      clock.advance(10);
+      assert.equal(writer.dueMs, 100);
+      clock.advance(99);
+      assert.equal(writer.step(), false);
+      clock.advance(1);
       const before = memtable.unlinkedBytes(memtable.publishedOffset);
       assert.equal(writer.step(), true);
       const after = memtable.unlinkedBytes(memtable.publishedOffset);
