@@ -6,6 +6,7 @@ import type { TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { refuseUnreadable } from '../sstable/unreadable-table.ts';
+import { WindowMemory } from '../sstable/window-memory.ts';
 import { isHidden } from './hidden-tables.ts';
 import { type DamagedInput, SoundIterator } from './sound-iterator.ts';
 import { TableMerge } from './table-merge.ts';
@@ -25,6 +26,9 @@ interface Merged {
 
 /** For each input: large enough for sequential reading, small enough for a dozen inputs. */
 const READAHEAD_BYTES = 256 * 1024;
+
+/** A thread makes one merge after another. */
+const windows = new WindowMemory(READAHEAD_BYTES);
 
 /**
  * Merges tables into new ones with the newest version of each key. It is synchronous and long, so it runs in a pool
@@ -51,7 +55,7 @@ export function mergeTables(
         if (!spec.damaged.includes(handle.metadata.id)) {
           const fd = openTable(fs, handle);
           descriptors.push(fd);
-          return reader.iterator(fs, fd, READAHEAD_BYTES);
+          return reader.iterator(fs, fd, READAHEAD_BYTES, windows);
         }
         const iterator = new SoundIterator(fs, reader, () => {
           const fd = openTable(fs, handle);
@@ -66,6 +70,7 @@ export function mergeTables(
     const tables = writeTables(fs, new TableMerge(sources), output, cancelled, expired, ranges);
     return { tables, damaged: damaged.flatMap((iterator) => iterator.damage ?? []) };
   } finally {
+    windows.releaseAll();
     for (const fd of descriptors) fs.closeSync(fd);
   }
 }

@@ -88,8 +88,11 @@ export class BlockWindow implements BlockSource {
     let at = offset - index.blockOffset(this.#first);
     const compression = verifyBlock(block, at, diskBytes, memoryBytes, path, offset);
     if (compression !== Compression.none) {
-      if (this.#unpacked.length < memoryBytes)
+      if (this.#unpacked.length < memoryBytes) {
+        this.#memory.giveBack(this.#unpacked);
+        this.#unpacked = NO_BYTES;
         this.#unpacked = this.#memory.take(Math.max(memoryBytes, UNPACKED_BYTES));
+      }
       decompressBlock(compression, block, at, diskBytes, memoryBytes, this.#unpacked, 0, path, offset);
       block = this.#unpacked;
       at = 0;
@@ -117,7 +120,11 @@ export class BlockWindow implements BlockSource {
     // The window is empty until the read has succeeded.
     this.#behind = 0;
     this.#first = 0;
-    if (this.#stored.length < length) this.#stored = this.#memory.take(Math.max(length, this.#nextReadBytes));
+    if (this.#stored.length < length) {
+      this.#memory.giveBack(this.#stored);
+      this.#stored = NO_BYTES;
+      this.#stored = this.#memory.take(Math.max(length, this.#nextReadBytes));
+    }
     readExactly(this.#fs, this.#fd, this.#path, this.#stored, length, start);
     this.#first = first;
     this.#behind = last + 1;

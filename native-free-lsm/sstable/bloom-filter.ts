@@ -67,11 +67,14 @@ export function buildBloomFilter(
 }
 
 /** Says what is wrong with a stored filter; undefined when nothing is. */
-export function bloomFilterFault(memory: SharedArrayBuffer): string | undefined {
-  if (memory.byteLength % LINE_BYTES !== TAIL_BYTES || memory.byteLength < LINE_BYTES) {
-    return `a filter of ${memory.byteLength} bytes is not made of whole lines`;
+export function bloomFilterFault(
+  memory: SharedArrayBuffer,
+  lengthBytes = memory.byteLength,
+): string | undefined {
+  if (lengthBytes % LINE_BYTES !== TAIL_BYTES || lengthBytes < LINE_BYTES) {
+    return `a filter of ${lengthBytes} bytes is not made of whole lines`;
   }
-  const probes = readUint32(new Uint8Array(memory), memory.byteLength - TAIL_BYTES);
+  const probes = readUint32(new Uint8Array(memory), lengthBytes - TAIL_BYTES);
   return probes < 1 || probes > MAX_PROBES ? `a filter of ${probes} probes a key` : undefined;
 }
 
@@ -84,9 +87,12 @@ export class BloomFilter {
   /** The seed of the hashes by which it knows keys. */
   readonly seed: HashSeed;
 
-  /** @param memory a stored filter; when it is empty, the filter lets every key pass */
-  constructor(memory: SharedArrayBuffer) {
-    this.#lines = Math.floor(memory.byteLength / LINE_BYTES);
+  /**
+   * @param memory begins with a stored filter
+   * @param lengthBytes of the filter; an empty one lets every key pass
+   */
+  constructor(memory: SharedArrayBuffer, lengthBytes = memory.byteLength) {
+    this.#lines = Math.floor(lengthBytes / LINE_BYTES);
     this.#words = new Uint32Array(memory, 0, this.#lines * LINE_WORDS);
     const bytes = new Uint8Array(memory);
     const tail = this.#lines * LINE_BYTES;

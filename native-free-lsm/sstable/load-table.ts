@@ -21,13 +21,23 @@ import type { TableHandle } from './table-handle.ts';
 import { indexFault } from './table-index.ts';
 import { type TableMetadata, tableFileName } from './table-metadata.ts';
 
+type MemorySource = (lengthBytes: number) => SharedArrayBuffer;
+
+const ownMemory: MemorySource = (lengthBytes) => new SharedArrayBuffer(lengthBytes);
+
 /**
  * Loads and verifies everything of a table, including parts that are skipped, except its data blocks and the slot
  * versions behind their head: these are read, and verified, piece by piece when somebody asks for them.
+ * @param memoryFor gives memory for index and filter: so many bytes or more, with anything in it
  * @throws LsmError CORRUPTION when a byte is not what was written, the file is missing or is not the one that
  *   `metadata` describes; UNSUPPORTED_FORMAT when a newer version wrote it
  */
-export function loadTable(fs: FileSystem, directory: string, metadata: TableMetadata): TableHandle {
+export function loadTable(
+  fs: FileSystem,
+  directory: string,
+  metadata: TableMetadata,
+  memoryFor: MemorySource = ownMemory,
+): TableHandle {
   const path = join(directory, tableFileName(metadata.id));
   using table = openTable(fs, path);
   const layout = readTableLayout(fs, table.fd, path);
@@ -46,9 +56,10 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
     );
   }
   const indexBlock = requireMetaBlock(layout, MetaBlockType.index, path);
-  const index = readShared(fs, table.fd, path, indexBlock);
-  refuse(path, indexBlock, indexFault(index, layout.dataBytes, BLOCK_TRAILER_BYTES));
+  const index = readWhole(fs, table.fd, path, indexBlock, memoryFor);
+  refuse(path, indexBlock, indexFault(index, layout.dataBytes, BLOCK_TRAILER_BYTES, indexBlock.lengthBytes));
   let filter = new SharedArrayBuffer(0);
+  let filterBytes = 0;
   let slots: TableHandle['slots'] = null;
   let ranges: TableHandle['ranges'] = null;
   for (const block of layout.metaBlocks) {
@@ -57,18 +68,20 @@ export function loadTable(fs: FileSystem, directory: string, metadata: TableMeta
       slots = readSlotSection(fs, table.fd, path, block);
       continue;
     }
-    const memory = readShared(fs, table.fd, path, block);
+    const isFilter = block.type === MetaBlockType.bloomFilter;
+    const part = readWhole(fs, table.fd, path, block, isFilter ? memoryFor : ownMemory);
     if (block.type === MetaBlockType.rangeTombstones) {
-      refuse(path, block, rangesFault(memory, properties));
-      ranges = memory;
+      refuse(path, block, rangesFault(part, properties));
+      ranges = part;
     }
-    if (block.type !== MetaBlockType.bloomFilter) continue;
-    refuse(path, block, bloomFilterFault(memory));
-    filter = memory;
+    if (!isFilter) continue;
+    refuse(path, block, bloomFilterFault(part, block.lengthBytes));
+    filter = part;
+    filterBytes = block.lengthBytes;
   }
   if (ranges === null && properties.rangeTombstones !== undefined)
     throw corruption(path, layout.dataBytes, 'the table has no part with its range tombstones');
-  return { metadata, path, index, filter, ranges, slots, fault: null };
+  return { metadata, path, index, filter, filterBytes, ranges, slots, fault: null };
 }
 
 /** What is wrong with the range tombstones of a table; undefined when nothing is. */
@@ -139,9 +152,9 @@ export function hashSeedOf(handles: readonly TableHandle[]): HashSeed | undefine
   let newest: TableHandle | undefined;
   for (const handle of handles) {
     const isNewer = newest === undefined || handle.metadata.id > newest.metadata.id;
-    if (isNewer && handle.filter.byteLength > 0) newest = handle;
+    if (isNewer && handle.filterBytes > 0) newest = handle;
   }
-  return newest === undefined ? undefined : new BloomFilter(newest.filter).seed;
+  return newest === undefined ? undefined : new BloomFilter(newest.filter, newest.filterBytes).seed;
 }
 
 /**
@@ -180,9 +193,15 @@ function readProperties(fs: FileSystem, fd: number, path: string, layout: TableL
   return decodeProperties(bytes, path, block.offset);
 }
 
-function readShared(fs: FileSystem, fd: number, path: string, block: MetaBlock): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(block.lengthBytes);
-  readMetaBlock(fs, fd, path, block, new Uint8Array(memory));
+function readWhole(
+  fs: FileSystem,
+  fd: number,
+  path: string,
+  block: MetaBlock,
+  memoryFor: MemorySource,
+): SharedArrayBuffer {
+  const memory = memoryFor(block.lengthBytes);
+  readMetaBlock(fs, fd, path, block, new Uint8Array(memory, 0, block.lengthBytes));
   return memory;
 }
 

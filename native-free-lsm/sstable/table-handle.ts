@@ -3,15 +3,18 @@ import type { TableMetadata } from './table-metadata.ts';
 
 /**
  * Everything needed to read a table, except its data blocks, in shared memory. Plain data: post it to as many threads
- * as need it. It never changes, and its memory is freed when the last thread has dropped it.
+ * as need it. It does not change while anybody may read the table; store/table-memory.ts says what becomes of its memory
+ * afterwards.
  */
 export interface TableHandle {
   readonly metadata: TableMetadata;
   readonly path: string;
-  /** The index as it is in the file: see table-index.ts. */
+  /** It begins with the index as it is in the file: see table-index.ts. */
   readonly index: SharedArrayBuffer;
-  /** The filter as it is in the file: see bloom-filter.ts. It is empty when the table has none. */
+  /** It begins with the filter as it is in the file: see bloom-filter.ts. */
   readonly filter: SharedArrayBuffer;
+  /** The size of the filter; 0: the table has none. */
+  readonly filterBytes: number;
   /** The range tombstones as they are in the file: see range-tombstones/fragment-codec.ts. Null: the table has none. */
   readonly ranges: SharedArrayBuffer | null;
   /** Where the slot versions are, and what their head says; null: the table has none. */

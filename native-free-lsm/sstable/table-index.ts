@@ -55,7 +55,7 @@ export class TableIndex {
   #matched = 0;
 
   /**
-   * @param memory an index in which `indexFault` found nothing
+   * @param memory begins with an index in which `indexFault` found nothing
    * @param trailerBytes the size of the trailer that follows each block in the file
    */
   constructor(memory: SharedArrayBuffer, trailerBytes: number) {
@@ -214,21 +214,23 @@ function baseOf(words: Uint32Array, groupsAt: number, groups: number, ordinal: n
  * Says what is wrong with a stored index; undefined when nothing is.
  * @param dataBytes the part of the file that data blocks must fill without gaps
  * @param trailerBytes the size of the trailer that follows each block in the file
+ * @param lengthBytes of the index, with which `memory` begins
  */
 export function indexFault(
   memory: SharedArrayBuffer,
   dataBytes: number,
   trailerBytes: number,
+  lengthBytes = memory.byteLength,
 ): string | undefined {
-  const words = new Uint32Array(memory, 0, memory.byteLength >>> 2);
+  const words = new Uint32Array(memory, 0, lengthBytes >>> 2);
   const [blocks, groups] = words.length < ENTRIES ? [0, 0] : words;
   if (blocks === 0) return 'an index without blocks';
   const groupsAt = entryAt(blocks) + END_WORDS;
   const keysStart = (groupsAt + groups) * 4;
-  if (keysStart > memory.byteLength)
-    return `${blocks} blocks in ${groups} groups do not fit in an index of ${memory.byteLength} bytes`;
+  if (keysStart > lengthBytes)
+    return `${blocks} blocks in ${groups} groups do not fit in an index of ${lengthBytes} bytes`;
   const end = entryAt(blocks);
-  if (words[entryAt(0) + KEY] !== keysStart || words[end + KEY] !== memory.byteLength)
+  if (words[entryAt(0) + KEY] !== keysStart || words[end + KEY] !== lengthBytes)
     return 'the keys of the index do not fill it';
   if (words[entryAt(0) + OFFSET] !== 0) return 'block 0 does not start where the file does';
   if (words[end + OFFSET] !== dataBytes)

@@ -44,7 +44,7 @@ export class TableReader {
   constructor(handle: TableHandle) {
     this.handle = handle;
     this.metadata = handle.metadata;
-    this.#filter = new BloomFilter(handle.filter);
+    this.#filter = new BloomFilter(handle.filter, handle.filterBytes);
     this.#index = new TableIndex(handle.index, BLOCK_TRAILER_BYTES);
     this.blockCount = this.#index.blockCount;
     this.ranges = handle.ranges === null ? NO_RANGES : decodeFragments(handle.ranges);
@@ -140,9 +140,14 @@ export class TableReader {
    * @param readaheadBytes the most that one read may take, unless one block is larger; a seek reads one block, and each
    *   read that continues it twice as much as the one before
    */
-  iterator(fs: FileSystem, fd: number, readaheadBytes: number): TableIterator {
+  iterator(
+    fs: FileSystem,
+    fd: number,
+    readaheadBytes: number,
+    memory: WindowSource = OWN_WINDOWS,
+  ): TableIterator {
     const { path } = this.handle;
-    const blocks = new BlockWindow(fs, fd, path, this.#index, readaheadBytes, false);
+    const blocks = new BlockWindow(fs, fd, path, this.#index, readaheadBytes, false, memory);
     return new TableIterator(blocks, this.#index);
   }
 

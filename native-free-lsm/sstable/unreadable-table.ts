@@ -29,7 +29,16 @@ export function unreadableTable(
   const fault = { message: error.message, offset: error.offset ?? 0 };
   // The slot versions know nothing of range tombstones: where there were any nobody knows what they have hidden.
   const known = metadata.rangeTombstones === undefined ? slots : null;
-  return { metadata, path, index, filter: new SharedArrayBuffer(0), ranges: null, slots: known, fault };
+  return {
+    metadata,
+    path,
+    index,
+    filter: new SharedArrayBuffer(0),
+    filterBytes: 0,
+    ranges: null,
+    slots: known,
+    fault,
+  };
 }
 
 /** @throws LsmError CORRUPTION when nothing of the table can be read */

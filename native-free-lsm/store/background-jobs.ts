@@ -3,24 +3,37 @@ import { tableFileName, temporaryTableFileName } from '../sstable/table-metadata
 import type { Executor } from '../threads/executor.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { BackgroundJob, BackgroundResult } from '../threads/protocol/posted-messages.ts';
+import type { TableMemory } from './table-memory.ts';
 
 /** Has jobs that write tables run in background threads. A job that fails leaves no file. */
 export class BackgroundJobs {
   readonly #executor: Pick<Executor, 'runBackground'>;
   readonly #fs: FileSystem;
   readonly #control: SharedArrayBuffer;
+  readonly #memory: TableMemory;
 
-  constructor(executor: Pick<Executor, 'runBackground'>, fs: FileSystem, control: SharedArrayBuffer) {
+  constructor(
+    executor: Pick<Executor, 'runBackground'>,
+    fs: FileSystem,
+    control: SharedArrayBuffer,
+    memory: TableMemory,
+  ) {
     this.#executor = executor;
     this.#fs = fs;
     this.#control = control;
+    this.#memory = memory;
   }
 
   /** @throws LsmError with which the job has ended, WORKER_DIED */
   async run(job: BackgroundJob['job']): Promise<BackgroundResult> {
+    const memory = this.#memory.lend();
     try {
-      return await this.#executor.runBackground({ job, control: this.#control });
+      const result = await this.#executor.runBackground({ job, control: this.#control, memory });
+      this.#memory.takeBack(memory, result.memoryLeft);
+      return result;
     } catch (error) {
+      // The job has ended, or its thread has: nobody uses what was lent.
+      this.#memory.takeBack(memory);
       // A job that fails removes what it wrote; one whose thread died could not.
       if (toLsmError(error, 'background').code === 'WORKER_DIED') await this.#removeRemains(job);
       throw error;

@@ -207,7 +207,7 @@ function flush(
     // Nothing counts as expired: a later compaction decides about that.
     nowMs: 0,
   } as const;
-  return runBackgroundJob(fs, { job, control: createControl() }).tables;
+  return runBackgroundJob(fs, { job, control: createControl(), memory: [] }).tables;
 }
 
 /**

@@ -25,6 +25,7 @@ import { SlotKeeper } from './slot-keeper.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { Snapshots } from './snapshots.ts';
 import { SuperVersions } from './super-versions.ts';
+import { TableMemory } from './table-memory.ts';
 import { wireReads } from './wire-reads.ts';
 import type { WriteQueue } from './write-queue.ts';
 import { WriterChannel } from './writer-channel.ts';
@@ -104,13 +105,16 @@ function connect(
   const arenas = new Arenas(control, options.memtableBytes, options.maxSealedMemtables + 3, hashSeed);
   for (const { generation, memory } of state.memtables) arenas.adopt(generation, memory);
   const arena = arenas.begin(state.nextGeneration);
+  const tableMemory = new TableMemory();
   const removals = new Set<Promise<void>>();
   // A later engine may give the number of a file that no manifest has named anew.
   opened.defer(async () => {
     await Promise.all(removals);
   });
   const superVersions = new SuperVersions(control, epochs, state, {
-    onTableUnused: ({ metadata, path }) => {
+    onTableUnused: (handle) => {
+      const { metadata, path } = handle;
+      tableMemory.release(handle);
       cache.removeTable(metadata.id);
       blocking.forget(metadata.id);
       conditions.forgetTable(path);
@@ -148,7 +152,7 @@ function connect(
     writer.ask();
   });
   const isHeld = (): boolean => held.reason !== undefined;
-  const jobs = new BackgroundJobs(executor, fs, control);
+  const jobs = new BackgroundJobs(executor, fs, control, tableMemory);
   const maintenance = new Maintenance({
     directory,
     fs,

@@ -12,6 +12,7 @@ import { RangeFragments } from '../range-tombstones/fragments.ts';
 import { ControlWord } from '../shared/control.ts';
 import { runSlotJob, type SlotJobResult } from '../slots/slot-job.ts';
 import { SlotSet } from '../slots/slot-set.ts';
+import { LentMemory } from '../sstable/lent-memory.ts';
 import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
@@ -21,21 +22,32 @@ import type { BackgroundJob, BackgroundResult, CheckpointJob, SlotsJob } from '.
 const NOTHING_LEFT = new Uint8Array(0);
 
 /** Runs a job that writes tables to its end, or until main cancels it. When it fails it removes what it has written. */
-export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob): BackgroundResult {
+export function runBackgroundJob(fs: FileSystem, { job, control, memory }: BackgroundJob): BackgroundResult {
+  const lent = new LentMemory(memory);
+  const { written, ...result } = writeTablesOf(fs, job, control);
+  const { directory } = 'spec' in job ? job.spec : job;
+  return { ...result, tables: load(fs, directory, written, lent), memoryLeft: lent.left };
+}
+
+type WrittenTables = Omit<BackgroundResult, 'tables' | 'memoryLeft'> & {
+  readonly written: readonly TableMetadata[];
+};
+
+function writeTablesOf(fs: FileSystem, job: BackgroundJob['job'], control: SharedArrayBuffer): WrittenTables {
   const cancelled = cancelledBy(control);
   const expired = new SlotSet();
   const nothing = { damaged: [], slots: new SlotSet().bytes, expired: expired.bytes, left: NOTHING_LEFT };
   if (job.type === 'merge') {
     const { tables, damaged } = mergeTables(fs, job.spec, cancelled, expired);
-    return { ...nothing, tables: load(fs, job.spec.directory, tables), damaged };
+    return { ...nothing, written: tables, damaged };
   }
   if (job.type === 'ingest') {
     const { tables, left, slots } = ingestRecords(fs, job.spec, cancelled, expired);
-    return { ...nothing, tables: load(fs, job.spec.directory, tables), slots: slots.bytes, left };
+    return { ...nothing, written: tables, slots: slots.bytes, left };
   }
   if (job.type === 'batch') {
     const { tables, slots } = writeBatchTables(fs, job.spec, cancelled);
-    return { ...nothing, tables: load(fs, job.spec.directory, tables), slots: slots.bytes };
+    return { ...nothing, written: tables, slots: slots.bytes };
   }
   const spec = {
     directory: job.directory,
@@ -54,7 +66,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
       memtables.flatMap(({ memtable, limit }) => memtable.ranges(limit) ?? []),
     );
     const tables = writeTables(fs, new MergingIterator(sources), spec, cancelled, expired, ranges);
-    return { ...nothing, tables: load(fs, job.directory, tables) };
+    return { ...nothing, written: tables };
   }
   // The memtable is sealed: nothing is added to it, and it stays until this flush is part of a super-version.
   const memtable = new Memtable(job.arena);
@@ -63,7 +75,7 @@ export function runBackgroundJob(fs: FileSystem, { job, control }: BackgroundJob
   const whole = { ...spec, table: withSlotVersions(spec.table, () => memtable.hasExpiring) };
   const tables = writeTables(fs, source, whole, cancelled, expired, memtable.ranges(limit));
   const { bytes: slots } = job.findsSlots ? slotsOf(memtable, limit) : SlotSet.every();
-  return { ...nothing, tables: load(fs, job.directory, tables), slots };
+  return { ...nothing, written: tables, slots };
 }
 
 /** Runs a look at slots to its end, or until main cancels it. */
@@ -92,9 +104,14 @@ function slotsOf(memtable: Memtable, limit: number): SlotSet {
   return slots;
 }
 
-function load(fs: FileSystem, directory: string, tables: readonly TableMetadata[]): TableHandle[] {
+function load(
+  fs: FileSystem,
+  directory: string,
+  tables: readonly TableMetadata[],
+  memory: LentMemory,
+): TableHandle[] {
   try {
-    return tables.map((table) => loadTable(fs, directory, table));
+    return tables.map((table) => loadTable(fs, directory, table, (bytes) => memory.take(bytes)));
   } catch (error) {
     for (const { id } of tables) {
       try {

@@ -68,7 +68,7 @@ export class ReaderRole {
   readonly #quarantine: QuarantineLookup;
   readonly #page = new PageBuilder();
   /** Of the page that is being made. */
-  readonly #windows = new WindowMemory();
+  readonly #windows = new WindowMemory(2 * READAHEAD_BYTES);
   readonly #readRequest = new ReadRequest();
   readonly #pageRequest = new PointedPageRequest();
   readonly #blockLoadRequest = new BlockLoadRequest();

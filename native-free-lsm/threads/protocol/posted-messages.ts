@@ -108,6 +108,8 @@ interface BatchJob {
 export interface BackgroundJob {
   readonly job: FlushJob | SnapshotJob | MergeJob | IngestJob | BatchJob;
   readonly control: SharedArrayBuffer;
+  /** For indexes and filters of the tables that it writes: see store/table-memory.ts. */
+  readonly memory: readonly SharedArrayBuffer[];
 }
 
 /** A look at slots, which changes nothing: see slots/slot-job.ts. */
@@ -125,6 +127,8 @@ export interface CheckpointJob {
 export interface BackgroundResult {
   /** The tables a job has written, with index and filter loaded. */
   readonly tables: readonly TableHandle[];
+  /** The places of what the job was lent of memory and did not use. */
+  readonly memoryLeft: readonly number[];
   /** Of inputs known to be damaged, those that could not be read as a whole this time either. */
   readonly damaged: readonly DamagedInput[];
   /** The slots of keys that are in tables now and were not before, and maybe others, by SlotSet. */
