@@ -32,6 +32,7 @@ export class FollowedLog {
   #endOffset = 0;
   /** The last batch of data that was read: its header names its place, and has a checksum of all of it. */
   #last: { readonly offset: number; readonly header: Uint8Array } | undefined;
+  readonly #head = new Uint8Array(BATCH_HEADER_BYTES);
   #isFinished = false;
   #isContinued = false;
 
@@ -59,10 +60,12 @@ export class FollowedLog {
    */
   *read(visit: PutVisitor, isBegun: boolean): Generator<void, LogLook, void> {
     const sizeBytes = this.#fs.sizeSync(this.path);
+    const isAsLong = sizeBytes === this.#sizeBytes;
     this.#sizeBytes = sizeBytes;
     if (sizeBytes === this.#endOffset) return LogLook.ahead;
     const fd = this.#fs.openReadSync(this.path);
     try {
+      if (isAsLong && this.#hasRoomNext(fd)) return LogLook.ahead;
       const reader = new BatchReader(new LogWindow(this.#fs, fd, sizeBytes), this.path, this.generation);
       if (this.#last === undefined) {
         if (!reader.readHeader(FileMagic.log, isBegun)) return LogLook.ahead;
@@ -74,6 +77,16 @@ export class FollowedLog {
     } finally {
       this.#fs.closeSync(fd);
     }
+  }
+
+  /** Whether there is nothing yet where the next batch will be, in room that its writer has made. */
+  #hasRoomNext(fd: number): boolean {
+    const { length } = this.#head;
+    return (
+      this.#last !== undefined &&
+      this.#fs.readSync(fd, this.#head, 0, length, this.#endOffset) === length &&
+      this.#head.every((byte) => byte === 0)
+    );
   }
 
   *#readOn(reader: BatchReader, visit: PutVisitor): Generator<void, void, void> {

@@ -1,7 +1,12 @@
 /** One moment of a folder that an engine has open, for the tools that read folders. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dumpEntries, FrozenFolder } from '../../../../native-free-lsm/offline/index.ts';
+import {
+  dumpEntries,
+  FrozenFolder,
+  statFolder,
+  verifyFolder,
+} from '../../../../native-free-lsm/offline/index.ts';
 import { fileSystemError, type MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { EngineSimulation, NoBackground, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
 
@@ -110,6 +115,36 @@ test('an append that the writer took back reads as one that was never finished',
   fs.closeSync(fd);
   assert.equal(frozen.sizeSync(SECOND), wholeBytes + half.length);
   assert.equal(keysOf(frozen), 'a b c');
+});
+
+test('room that the writer has cut off since is no damage, whatever it has written into it', async () => {
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, durability: 'sync' });
+  const { fs } = simulation;
+  const engine = await simulation.openEngine();
+  const keys: string[] = [];
+  const put = async (): Promise<void> => {
+    keys.push(`key ${String(keys.length).padStart(3, '0')}`);
+    await simulation.settle(engine.put(Buffer.from(keys[keys.length - 1]), Buffer.from('x')));
+  };
+  for (let sizeBytes = 0; sizeBytes !== fs.sizeSync(FIRST); ) {
+    assert.ok(keys.length < 100, 'no room was made');
+    sizeBytes = fs.sizeSync(FIRST);
+    await put();
+  }
+  using frozen = FrozenFolder.take(fs, DIRECTORY);
+  const roomy = frozen.sizeSync(FIRST);
+  await put();
+  await simulation.settle(engine.close());
+  assert.ok(fs.sizeSync(FIRST) < roomy, 'the room is cut off');
+  const shown = keysOf(frozen).split(/ (?=key)/);
+  assert.deepEqual(shown, keys.slice(0, shown.length));
+  assert.ok(shown.length >= keys.length - 1);
+  const steps = verifyFolder(frozen, DIRECTORY);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  assert.deepEqual(step.value.damages, []);
+  const [log] = statFolder(frozen, DIRECTORY).logs;
+  assert.deepEqual([log.puts, log.tornBytes, log.sizeBytes], [keys.length, 0, roomy]);
 });
 
 test('a folder that never stays as it is, and one whose files cannot be opened', async () => {
