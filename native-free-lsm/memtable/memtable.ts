@@ -100,7 +100,7 @@ export class Memtable {
   /** Of the writer alone, as is the next one. */
   readonly #position: InsertPosition;
   readonly #lateLinks: LateLinks;
-  /** What `hashAhead` has loaded. */
+  /** What `loadSlots` has loaded. */
   #loaded = 0;
   readonly #order: ArrivalOrder;
   readonly #ranges: MemtableRanges;
@@ -196,15 +196,23 @@ export class Memtable {
     return this.insertHashed(hash, false, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
   }
 
+  /** The hash of a key that is to be inserted. */
+  hash(keyBytes: Uint8Array, keyStart: number, keyEnd: number): number {
+    return hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+  }
+
   /**
-   * Writer. The hash of a key that is to be inserted. It loads the first slot where the key may be: who asks for the
-   * hashes of some keys before the first of them is inserted waits once for all these slots, which lie anywhere.
+   * Writer. Loads the first slots where keys with these hashes may be, which lie anywhere: who does so for some keys
+   * before the first of them is inserted waits once for all. No work stands between the loads, as the processor looks
+   * only so far ahead.
    */
-  hashAhead(keyBytes: Uint8Array, keyStart: number, keyEnd: number): number {
-    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
-    // It is kept so that the load is not left out.
-    this.#loaded ^= this.#words[INDEX_WORD + (hash & this.#slotMask)];
-    return hash;
+  loadSlots(hashes: Uint32Array, count: number): void {
+    const words = this.#words;
+    const mask = this.#slotMask;
+    let loaded = 0;
+    for (let at = 0; at < count; at++) loaded ^= words[INDEX_WORD + (hashes[at] & mask)];
+    // It is kept so that the loads are not left out.
+    this.#loaded ^= loaded;
   }
 
   /** Writer. How many entries there are from the first one on whose key is not in the skip list, at most. */

@@ -464,14 +464,15 @@ export class WriterRole {
     memtable.publish();
   }
 
-  /** Finds the hashes of the next keys. */
+  /** Finds the hashes of the next keys, and loads their slots. */
   #hashAhead(from: number): void {
     const { bytes } = this.#requests;
     const content = this.#content;
     const hashes = this.#hashes;
     const count = Math.min(AHEAD_PUTS, content.operations - from);
     for (let i = 0; i < count; i++)
-      hashes[i] = this.#memtable.hashAhead(bytes, content.keyStart(from + i), content.recordStart(from + i));
+      hashes[i] = this.#memtable.hash(bytes, content.keyStart(from + i), content.recordStart(from + i));
+    this.#memtable.loadSlots(hashes, count);
   }
 
   /** Inserts an operation of the run. */
