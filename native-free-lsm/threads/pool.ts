@@ -26,6 +26,9 @@ type Answer<Result> = Result | Uint8Array;
 /** A thread that takes the place of one that died may start before the row of that one is free. */
 const SPARE_ROWS = 4;
 
+/** Long enough that an engine in which something is written now and then seldom starts a thread. */
+const BACKGROUND_IDLE_MS = 30_000;
+
 /** A role that was given to the pool. */
 interface RoleStart {
   /** As the thread table has it. */
@@ -117,9 +120,10 @@ export class PoolExecutor implements Executor {
   }
 
   async #inBackground(task: PoolTask): Promise<BackgroundAnswer> {
-    // It is made when it is first needed, because a start needs no background threads.
+    // It is made when it is first needed, because a start needs no background threads. Its threads end when nothing was
+    // to be done for a while, as each takes more than ten MiB; another starts with the next job. Roles never idle.
     this.#background ??= new ThreadPool(
-      { ...this.#poolOptions('tables'), minThreads: 1, maxThreads: this.#backgroundPoolThreads },
+      { ...this.#poolOptions('tables'), minThreads: 0, maxThreads: this.#backgroundPoolThreads },
       this.clock,
       {
         onDeath: () => this.threads.forgetDead(),
@@ -196,7 +200,7 @@ function messageOf(error: unknown): string {
 const POOL: PoolOptions = {
   filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
   name: 'run',
-  idleTimeout: Number.POSITIVE_INFINITY,
+  idleTimeout: BACKGROUND_IDLE_MS,
   // Roles block their threads themselves, and idle background threads must not block.
   atomics: 'disabled',
   recordTiming: false,

@@ -27,8 +27,9 @@ const SMALL: Partial<EngineOptions> = {
   maxRecordBytes: 128 * KIB,
   maxSealedMemtables: 1,
   blockCacheBytes: 2 * MIB,
-  targetFileBytes: 2 * MIB,
-  maxCompactionBytes: 16 * MIB,
+  targetFileBytes: 4 * MIB,
+  baseLevelBytes: 8 * MIB,
+  maxCompactionBytes: 32 * MIB,
   maxBackgroundJobs: 1,
 };
 

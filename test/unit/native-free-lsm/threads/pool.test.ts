@@ -1,4 +1,4 @@
-/** Threads that cannot be started. What those that run do is in test/contract/engine. */
+/** Threads that cannot be started, and that end by themselves. What those that run do is in test/contract/engine. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -78,4 +78,38 @@ test('an opening tells that Node may start no threads', async (t) => {
   };
   await until(isFree, 10_000, () => 'the directory is locked still');
   await engine?.close();
+});
+
+test('background threads end when nothing was to be done for a while, and start again for the next job', async () => {
+  await using folder = {
+    path: await mkdtemp(join(tmpdir(), 'native-free-lsm-idle-')),
+    [Symbol.asyncDispose]: () => rm(folder.path, { recursive: true }),
+  };
+  let executor: PoolExecutor | undefined;
+  await using engine = await open(
+    join(folder.path, 'db'),
+    {},
+    {
+      executor: (context) => {
+        executor = new PoolExecutor(context, { idleTimeout: 20 });
+        return executor;
+      },
+    },
+  );
+  const names = (): string[] => executor?.threads.list().map(({ name }) => name) ?? [];
+  for (let round = 0; round < 3; round++) {
+    await engine.put(KEY, Buffer.from(`${round}`));
+    await engine.flush();
+    assert.equal(String(await engine.get(KEY)), `${round}`);
+    await until(
+      () => !names().some((name) => name.startsWith('background')),
+      10_000,
+      () => names().join(),
+    );
+    await until(
+      () => names().includes('writer') && names().includes('reader-1'),
+      10_000,
+      () => names().join(),
+    );
+  }
 });
