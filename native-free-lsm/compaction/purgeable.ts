@@ -1,4 +1,5 @@
 import type { SlotSectionHead } from '../sstable/slot-section-format.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 
 /** A table is rewritten for the sake of its deletions when they are at least this share of its records. */
 const WORTH_A_REWRITE = 0.25;
@@ -21,6 +22,19 @@ export function isWorthPurging(
     if (isExpired && timestamps[sample] <= watermarks[slots[sample]]) due++;
   }
   return due > 0 && (due / slots.length) * purgeable >= (rows - privateRows) * WORTH_A_REWRITE;
+}
+
+/**
+ * The same of a table without slot versions, as an engine writes them that is compared with no other: nobody knows of
+ * which slots its deletions are, so that one watermark is enough. A rewrite gives it slot versions, by which it is judged
+ * from then on. Pure.
+ */
+export function mayBeWorthPurging(
+  { entries, smallestTimestamp, tombstones }: TableMetadata,
+  watermarks: Float64Array,
+): boolean {
+  if (tombstones === 0 || tombstones < entries * WORTH_A_REWRITE) return false;
+  return watermarks.some((watermark) => watermark >= smallestTimestamp);
 }
 
 /**

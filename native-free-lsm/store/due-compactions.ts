@@ -6,7 +6,7 @@ import {
   pickPurge,
   pickRewrite,
 } from '../compaction/picker.ts';
-import { isWorthPurging, worthDroppingFromMs } from '../compaction/purgeable.ts';
+import { isWorthPurging, mayBeWorthPurging, worthDroppingFromMs } from '../compaction/purgeable.ts';
 import type { EngineOptions } from '../options.ts';
 import type { SlotSectionHead } from '../sstable/slot-section-format.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
@@ -109,8 +109,10 @@ export class DueCompactions {
     const isPurgeable = (table: TableMetadata): boolean => {
       const { slots } = superVersions.handle(table.id);
       // Of a damaged table nothing is dropped.
-      if (slots === null || damagedTables.among([table]).length > 0) return false;
-      return isWorthPurging(slots.head, timestamps, nowMs);
+      if (damagedTables.among([table]).length > 0) return false;
+      return slots === null
+        ? mayBeWorthPurging(table, timestamps)
+        : isWorthPurging(slots.head, timestamps, nowMs);
     };
     const task = retry.pick((held) =>
       pickPurge(superVersions.version, this.#busyTables, options, isPurgeable, held),

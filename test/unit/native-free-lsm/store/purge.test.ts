@@ -185,3 +185,31 @@ test('a value counts in the digest of its slot until it has gone from disk, and 
   assert.equal(await digest(), '0,0');
   await simulation.settle(store.close());
 });
+
+test('deletions in tables without slot versions go as well, when a node opens a folder that it has not written', async () => {
+  const alone = new EngineSimulation({ ...TINY_OPTIONS, fingerprintSeed: null });
+  const written = alone.openStore();
+  await writeAndDelete(alone, written);
+  await alone.settle(written.compact());
+  await alone.settle(written.close());
+  const watermarks = new SharedArrayBuffer(SLOT_COUNT * Float64Array.BYTES_PER_ELEMENT);
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, watermarks }, alone.fs);
+  const store = simulation.openStore();
+  await simulation.settle(store.maintenanceIdle());
+  const before = store.stats().diskBytes;
+  // Nothing that is there may go.
+  new Float64Array(watermarks).fill(KEYS);
+  store.purge();
+  await simulation.settle(store.maintenanceIdle());
+  assert.ok(store.stats().diskBytes >= before);
+  new Float64Array(watermarks).fill(2 * KEYS);
+  store.purge();
+  await simulation.settle(store.maintenanceIdle());
+  assert.deepEqual(
+    store.stats().tablesByLevel.filter((tables) => tables > 0),
+    [],
+  );
+  for (let index = 0; index < KEYS; index += 50)
+    assert.equal(await simulation.settle(get(store, index)), null);
+  await simulation.settle(store.close());
+});
