@@ -41,8 +41,6 @@ export class BatchReader {
   readonly #path: string;
   readonly #number: number;
   #next = FILE_HEADER_BYTES;
-  /** Only a log of writes has room. */
-  #mayHaveRoom = false;
 
   constructor(window: LogWindow, path: string, number: number) {
     this.window = window;
@@ -58,7 +56,6 @@ export class BatchReader {
    * @throws LsmError CORRUPTION when it has another header, UNSUPPORTED_FORMAT
    */
   readHeader(magic: FileMagic, isBegun = false): boolean {
-    this.#mayHaveRoom = magic === FileMagic.log;
     const hasHeader = this.#readHeader(magic);
     if (!hasHeader && isBegun)
       throw corruption(
@@ -155,7 +152,7 @@ export class BatchReader {
   /** What is wrong with a batch of this kind in this place; undefined when nothing is. */
   kindFault(): LsmError | undefined {
     if (this.isMark) {
-      return this.#next === this.window.sizeBytes || (this.#mayHaveRoom && this.#isFollowedByZeros)
+      return this.#next === this.window.sizeBytes
         ? undefined
         : corruption(this.#path, this.#next, 'bytes follow the mark of a clean close');
     }
@@ -173,11 +170,6 @@ export class BatchReader {
   /** The offset in the file of a byte of the current body. */
   offsetOf(at: number): number {
     return this.offset + BATCH_HEADER_BYTES + at - this.bodyStart;
-  }
-
-  /** Behind a mark that is what room looks like, once it was cut off, to who knows the file by an earlier size. */
-  get #isFollowedByZeros(): boolean {
-    return this.window.contentEnd(this.#next) === this.#next;
   }
 
   /** Where the intact batch at `offset` starts in the window, or -1 when there is none. */

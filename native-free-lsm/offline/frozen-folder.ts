@@ -9,7 +9,12 @@ import { CURRENT_FILE_NAME, LOCK_FILE_NAME, parseFileName } from '../version/fil
 interface FrozenFile {
   readonly descriptor: number;
   readonly sizeBytes: number;
+  /** Behind it there were zeros up to the end, room that a writer fills later. */
+  readonly contentBytes: number;
 }
+
+/** Of a log, to find the end of what is in it. */
+const CHUNK_BYTES = 16 * 1024;
 
 /** How often a view is tried. Between two attempts a writer does what it is about: a flush, a compaction. */
 const MAX_ATTEMPTS = 20;
@@ -74,10 +79,13 @@ export class FrozenFolder implements FileSystem, Disposable {
     // What was written since is not of this moment.
     const most = Math.min(length, file.sizeBytes - position);
     if (most <= 0) return 0;
-    const count = this.#fs.readSync(file.descriptor, target, targetOffset, most, position);
-    if (count > 0) return count;
-    // The writer has cut it off since: room that it had made ahead of its batches, or what there was of an append that
-    // its disk refused, and nobody was told that it is there. Zeros are no frame.
+    const stored = Math.min(most, file.contentBytes - position);
+    if (stored > 0) {
+      const count = this.#fs.readSync(file.descriptor, target, targetOffset, stored, position);
+      if (count > 0) return count;
+    }
+    // There were zeros, or the writer has cut off since what there was of an append that its disk refused, and nobody was
+    // told that it is there. Zeros are no frame, so that it reads as an append that was never finished.
     target.fill(0, targetOffset, targetOffset + most);
     return most;
   }
@@ -250,12 +258,34 @@ function openOne(fs: FileSystem, path: string): FrozenFile | undefined {
   try {
     if (fs.statusSync(path).kind === 'directory') return undefined;
     descriptor = fs.openReadSync(path);
-    return { descriptor, sizeBytes: fs.sizeSync(path) };
+    for (;;) {
+      const sizeBytes = fs.sizeSync(path);
+      const isLog = parseFileName(basename(path))?.kind === 'log';
+      const contentBytes = isLog ? contentEnd(fs, descriptor, sizeBytes) : sizeBytes;
+      // A log from which room was cut off meanwhile has its end by now, behind that of the zeros that were found.
+      if (fs.sizeSync(path) >= sizeBytes) return { descriptor, sizeBytes, contentBytes };
+    }
   } catch (error) {
     if (descriptor >= 0) fs.closeSync(descriptor);
     if ((error as { code?: string }).code === NO_FILE) return undefined;
     throw error;
   }
+}
+
+/** Behind the last byte that is not zero. */
+function contentEnd(fs: FileSystem, fd: number, sizeBytes: number): number {
+  const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, sizeBytes));
+  for (let end = sizeBytes; end > 0; ) {
+    const start = Math.max(0, end - chunk.length);
+    let used = end - start;
+    // What was cut off meanwhile stays zero.
+    chunk.fill(0);
+    readFullySync(fs, fd, chunk, 0, used, start);
+    while (used > 0 && chunk[used - 1] === 0) used--;
+    if (used > 0) return start + used;
+    end = start;
+  }
+  return 0;
 }
 
 function closeAll(fs: FileSystem, files: ReadonlyMap<string, FrozenFile>): void {

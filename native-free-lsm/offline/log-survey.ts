@@ -80,7 +80,7 @@ export function surveyLog(
     damages.push(damageOf(corruption(path, gap.offset, what), path));
   }
   for (const fault of faults) damages.push(damageOf(fault, path));
-  const isClean = reader.isMark && reader.offset + reader.lengthBytes === contentBytes;
+  const isClean = reader.isMark && reader.offset + reader.lengthBytes === sizeBytes;
   const isContinued = isClean && reader.kind === BatchKind.continued;
   return { path, sizeBytes, contentBytes, batches, gaps, isClean, isContinued, damages };
 }

@@ -117,7 +117,7 @@ test('an append that the writer took back reads as one that was never finished',
   assert.equal(keysOf(frozen), 'a b c');
 });
 
-test('room that the writer has cut off since is no damage, whatever it has written into it', async () => {
+test('room stays as it was, whatever the writer has written into it and cut off since', async () => {
   const simulation = new EngineSimulation({ ...TINY_OPTIONS, durability: 'sync' });
   const { fs } = simulation;
   const engine = await simulation.openEngine();
@@ -133,18 +133,17 @@ test('room that the writer has cut off since is no damage, whatever it has writt
   }
   using frozen = FrozenFolder.take(fs, DIRECTORY);
   const roomy = frozen.sizeSync(FIRST);
+  const before = keys.slice();
   await put();
   await simulation.settle(engine.close());
   assert.ok(fs.sizeSync(FIRST) < roomy, 'the room is cut off');
-  const shown = keysOf(frozen).split(/ (?=key)/);
-  assert.deepEqual(shown, keys.slice(0, shown.length));
-  assert.ok(shown.length >= keys.length - 1);
+  assert.deepEqual(keysOf(frozen).split(/ (?=key)/), before);
   const steps = verifyFolder(frozen, DIRECTORY);
   let step = steps.next();
   while (step.done !== true) step = steps.next();
   assert.deepEqual(step.value.damages, []);
   const [log] = statFolder(frozen, DIRECTORY).logs;
-  assert.deepEqual([log.puts, log.tornBytes, log.sizeBytes], [keys.length, 0, roomy]);
+  assert.deepEqual([log.puts, log.tornBytes, log.sizeBytes], [before.length, 0, roomy]);
 });
 
 test('a folder that never stays as it is, and one whose files cannot be opened', async () => {
