@@ -8,13 +8,14 @@ import {
   wholeNumberFault,
 } from './arguments.ts';
 import { boundsFault } from './bounds-fault.ts';
-import type { LsmError } from './errors.ts';
+import { LsmError } from './errors.ts';
 import { ownBytes } from './format/copy.ts';
 import { isVisible, recordValueStart } from './format/record.ts';
 import { type KeyBounds, keyRange, rangeFrom, rangeUpTo, type ScanRange } from './iterator/key-range.ts';
 import { Page } from './iterator/page.ts';
 import type { ReadableStore } from './store/readable-store.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
+import type { ScanPageRequest } from './threads/protocol/reader-messages.ts';
 
 /** The first page is small, as its first entry is waited for; each next one is larger, up to the largest. */
 const FIRST_PAGE_ENTRIES = 16;
@@ -46,7 +47,12 @@ const FIELDS = ['gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'values', 'snapsho
 const NOTHING = new Uint8Array(0);
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-type PageSource = Pick<ReadableStore, 'scanPage'>;
+const STILL_UNDER_WAY = new LsmError(
+  'INVALID_ARGUMENT',
+  'nextManySync of a scan of which another call is under way: wait for that first',
+);
+
+type PageSource = Pick<ReadableStore, 'scanPage' | 'scanPageSync'>;
 
 /**
  * The entries of a range, read page by page as they are asked for. Keys and values are views of a page's memory: copy
@@ -104,6 +110,28 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   nextMany(count: number): Promise<Entry[]> {
     const fault = wholeNumberFault('count', count, 1);
     return fault === undefined ? this.#next(count) : Promise.reject(fault);
+  }
+
+  /**
+   * Like `nextMany`, but at once. What memory does not hold is read on the calling thread, which does nothing else
+   * meanwhile: for programs that have nothing else to do, for scans of few entries, and for data that is in memory. Calls
+   * that give promises must have been answered before.
+   * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CORRUPTION, IO_ERROR, CLOSED; the reason of the signal when it is aborted
+   */
+  nextManySync(count: number): Entry[] {
+    refuse(wholeNumberFault('count', count, 1));
+    if (this.#underWay > 0) throw STILL_UNDER_WAY;
+    const entries: Entry[] = [];
+    for (;;) {
+      this.#signal?.throwIfAborted();
+      const range = this.#takeFrom(entries, count);
+      if (range === null) return entries;
+      // Of a page that a reader may be making meanwhile nothing has been taken.
+      this.#ahead = null;
+      this.#accept(
+        this.#store.scanPageSync(this.#request(range, this.#pageLimit(entries, count)), this.#snapshot),
+      );
+    }
   }
 
   /**
@@ -175,7 +203,10 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   async #fill(entries: Entry[], count: number, reading: Page | Promise<Page> | null): Promise<Entry[]> {
     let asked = reading;
     for (;;) {
-      if (asked !== null) this.#accept(await asked);
+      if (asked !== null) {
+        this.#accept(await asked);
+        this.#askAhead();
+      }
       this.#signal?.throwIfAborted();
       asked = this.#takeUpTo(entries, count);
       if (asked === null) return entries;
@@ -185,15 +216,26 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   /** Adds entries up to a number; returns the page that has to be waited for, null when there are enough or no more. */
   #takeUpTo(entries: Entry[], count: number): Page | Promise<Page> | null {
     for (;;) {
-      if (this.#page !== null) this.#take(this.#page, entries, count);
-      if (entries.length === count || this.#isClosed || this.#left === 0 || this.#rest === null) return null;
-      const wanted = Math.max(this.#pageEntries, count - entries.length);
-      const page = this.#ahead ?? this.#ask(this.#rest, Math.min(wanted, MAX_PAGE_ENTRIES));
+      const range = this.#takeFrom(entries, count);
+      if (range === null) return null;
+      const page = this.#ahead ?? this.#ask(range, this.#pageLimit(entries, count));
       this.#ahead = null;
       // Who may abort the call does so after he has made it.
       if (!(page instanceof Page) || this.#signal !== undefined) return page;
       this.#accept(page);
+      this.#askAhead();
     }
+  }
+
+  /** Adds entries of the page that has been read; returns what has to be read then, null when there are enough or no more. */
+  #takeFrom(entries: Entry[], count: number): ScanRange | null {
+    if (this.#page !== null) this.#take(this.#page, entries, count);
+    return entries.length === count || this.#isClosed || this.#left === 0 ? null : this.#rest;
+  }
+
+  /** How many entries the next page may have. */
+  #pageLimit(entries: readonly Entry[], count: number): number {
+    return Math.min(Math.max(this.#pageEntries, count - entries.length), MAX_PAGE_ENTRIES);
   }
 
   /** The next entries of the page that has been read. */
@@ -216,8 +258,12 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   }
 
   /** The page, when memory has it. */
-  #ask({ end, start }: ScanRange, maxEntries: number): Page | Promise<Page> {
-    const request = {
+  #ask(range: ScanRange, maxEntries: number): Page | Promise<Page> {
+    return this.#store.scanPage(this.#request(range, maxEntries), this.#snapshot, this.#signal);
+  }
+
+  #request({ end, start }: ScanRange, maxEntries: number): ScanPageRequest {
+    return {
       start,
       end,
       maxBytes: this.#pageBytes,
@@ -229,7 +275,6 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
       keysOnly: this.#keysOnly,
       limit: Math.min(this.#left, maxEntries),
     };
-    return this.#store.scanPage(request, this.#snapshot, this.#signal);
   }
 
   #accept(page: Page): void {
@@ -241,12 +286,12 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     if (resumeAt === null) this.#rest = null;
     else this.#rest = this.#reverse ? rangeUpTo(range, resumeAt) : rangeFrom(range, resumeAt);
     this.#page = page;
-    this.#askAhead();
   }
 
   /** A scan that has come as far as to its largest pages, and has no end in sight, will need the next one too. */
   #askAhead(): void {
-    if (this.#rest === null || this.#pageEntries < MAX_PAGE_ENTRIES || this.#left <= MAX_PAGE_ENTRIES) return;
+    if (this.#isClosed || this.#rest === null) return;
+    if (this.#pageEntries < MAX_PAGE_ENTRIES || this.#left <= MAX_PAGE_ENTRIES) return;
     const page = this.#ask(this.#rest, MAX_PAGE_ENTRIES);
     if (page instanceof Page) return;
     this.#ahead = page;

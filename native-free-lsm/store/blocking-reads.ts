@@ -7,6 +7,8 @@ import { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 import type { TableLookup, TableSet } from '../sstable/table-set.ts';
+import type { Arenas } from './arenas.ts';
+import { BlockingPages } from './blocking-pages.ts';
 import { copyOut } from './memory-search.ts';
 
 /** Main's place among the counters of reads, see control.ts. */
@@ -27,11 +29,22 @@ export class BlockingReads {
   #start = 0;
   #end = 0;
 
-  constructor(fs: FileSystem, words: Int32Array, maxOpenFiles: number, cache: BlockCache) {
+  /** Pages of scans, by the same files. */
+  readonly pages: BlockingPages;
+
+  constructor(
+    fs: FileSystem,
+    words: Int32Array,
+    maxOpenFiles: number,
+    cache: BlockCache,
+    cacheMemory: SharedArrayBuffer,
+    arenas: Arenas,
+  ) {
     this.#cache = cache;
     this.#descriptors = new DescriptorCache(fs, maxOpenFiles);
     this.#loader = new BlockLoader(fs, this.#descriptors, words, MAIN_THREAD);
     this.#quarantine = new QuarantineLookup(this.#loader, new LostVersions(fs, this.#descriptors));
+    this.pages = new BlockingPages(fs, words, this.#descriptors, cacheMemory, arenas);
   }
 
   /**
@@ -70,6 +83,16 @@ export class BlockingReads {
     );
   }
 
+  /**
+   * Puts a block into the cache that deserves a place there; false: there is no room now, or it is being filled.
+   * @throws LsmError CORRUPTION, IO_ERROR
+   */
+  cacheBlock(reader: TableReader, ordinal: number): boolean {
+    const isCached = this.#fill(reader, ordinal) !== -1;
+    this.#descriptors.trim();
+    return isCached;
+  }
+
   /** The table is gone, and so may be its file. */
   forget(tableId: number): void {
     this.#descriptors.forget(tableId);
@@ -88,24 +111,30 @@ export class BlockingReads {
     const cache = this.#cache;
     const { id } = reader.metadata;
     let slot = mayBeCached ? cache.find(id, ordinal) : -1;
+    if (slot === -1 && cache.deserves(id, ordinal)) slot = this.#fill(reader, ordinal);
     if (slot === -1) {
-      if (cache.deserves(id, ordinal)) slot = cache.reserve(id, ordinal, reader.blockMemoryBytes(ordinal));
-      if (slot === -1) {
-        this.#end = this.#loader.load(reader, ordinal);
-        this.#block = this.#loader.scratch;
-        this.#start = 0;
-        return;
-      }
-      try {
-        this.#loader.loadInto(reader, ordinal, cache.bytes, cache.dataStart(slot));
-      } catch (error) {
-        cache.cancel(slot);
-        throw error;
-      }
-      cache.publish(slot);
+      this.#end = this.#loader.load(reader, ordinal);
+      this.#block = this.#loader.scratch;
+      this.#start = 0;
+      return;
     }
     this.#block = cache.bytes;
     this.#start = cache.dataStart(slot);
     this.#end = cache.dataEnd(slot);
+  }
+
+  /** Reads a block into a place in the cache; returns its slot, -1: it got none. */
+  #fill(reader: TableReader, ordinal: number): number {
+    const cache = this.#cache;
+    const slot = cache.reserve(reader.metadata.id, ordinal, reader.blockMemoryBytes(ordinal));
+    if (slot === -1) return -1;
+    try {
+      this.#loader.loadInto(reader, ordinal, cache.bytes, cache.dataStart(slot));
+    } catch (error) {
+      cache.cancel(slot);
+      throw error;
+    }
+    cache.publish(slot);
+    return slot;
   }
 }

@@ -69,14 +69,7 @@ export class MemoryPages {
       const { merge, sources } = this.#walkOf(point, isReverse, cover !== null);
       const iterator = this.#iterator(merge, cover, isReverse);
       if (this.#isPlaced(request, iterator)) return this.#walk(request, iterator);
-      if (this.#keepDeserving()) {
-        // Each source tells what it misses, so that the next scan from here finds it.
-        this.missing.length = 0;
-        for (const source of sources) {
-          if (this.missing.length >= MAX_MISSING) break;
-          this.#isPlaced(request, source);
-        }
-      }
+      if (this.#keepDeserving()) this.#addMissing(request, sources);
       return null;
     } catch (error) {
       // A reader says what is damaged.
@@ -132,6 +125,20 @@ export class MemoryPages {
       missing !== undefined && this.#cache.deserves(missing.reader.metadata.id, missing.ordinal);
     if (!isWorthIt) this.missing.length = 0;
     return isWorthIt;
+  }
+
+  /** Each source tells what it misses, so that the next scan from here finds it. */
+  #addMissing(request: ScanPageRequest, sources: readonly RecordIterator[]): void {
+    const { missing } = this;
+    // It need not be one from which a source begins: what lies there may be hidden.
+    const met = missing.splice(0);
+    for (const source of sources) {
+      if (missing.length >= MAX_MISSING) break;
+      this.#isPlaced(request, source);
+    }
+    for (const { ordinal, reader } of met)
+      if (!missing.some((other) => other.reader === reader && other.ordinal === ordinal))
+        missing.push({ ordinal, reader });
   }
 
   /** Goes to where the page begins; false: memory does not have that. */

@@ -41,6 +41,8 @@ import type { SuperVersions } from './super-versions.ts';
 import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 
 const MAX_RUN_BYTES = 0x7fffffff;
+/** So often a page that is read on the calling thread has blocks put into the cache. */
+const MAX_TRIES = 4;
 /** A read may be the reason why its thread died, so it is not asked again and again. */
 const MAX_DEATHS = 3;
 
@@ -175,10 +177,15 @@ export class ReadPath {
           : this.#blocking.newest(lookup, this.#tables(snapshot), key);
       return record === null || isHidden(record, 0, cover) ? null : record;
     } catch (error) {
-      const failure = toLsmError(error, 'reading a table');
-      if (isDamage(failure)) this.#events.onDamage(failure);
-      throw failure;
+      throw this.#failureHere(error);
     }
+  }
+
+  /** What was thrown as a table was read on the calling thread. */
+  #failureHere(error: unknown): LsmError {
+    const failure = toLsmError(error, 'reading a table');
+    if (isDamage(failure)) this.#events.onDamage(failure);
+    return failure;
   }
 
   #tables(snapshot: SnapshotPoint | null): TableSet {
@@ -266,6 +273,34 @@ export class ReadPath {
     if (!call.isGivenUp) this.#askPageOrWait(call, 0, this.#waiting.count === 0);
     this.#loadMissing(this.#tables(snapshot));
     return call.promise;
+  }
+
+  /**
+   * As `page`, but what memory does not hold is read on the calling thread.
+   * @param request without an encoder
+   * @throws LsmError CLOSED, CORRUPTION, IO_ERROR
+   */
+  pageSync(request: ScanPageRequest, snapshot: SnapshotPoint | null): Page {
+    if (this.#closed !== undefined) throw this.#closed;
+    const point = this.#pagePoint(snapshot);
+    try {
+      let page = this.#pages.read(request, point);
+      // With the blocks that deserve a place in the cache memory has the page, unless others are missing then.
+      for (let tries = 0; page === null && tries < MAX_TRIES && this.#cacheMissing(); tries++)
+        page = this.#pages.read(request, point);
+      this.#pages.missing.length = 0;
+      return page ?? this.#blocking.pages.read(request, point);
+    } catch (error) {
+      throw this.#failureHere(error);
+    }
+  }
+
+  /** Reads the blocks that a page has missed into the cache; false: that did not give all of them. */
+  #cacheMissing(): boolean {
+    const { missing } = this.#pages;
+    return (
+      missing.length > 0 && missing.every(({ ordinal, reader }) => this.#blocking.cacheBlock(reader, ordinal))
+    );
   }
 
   /**

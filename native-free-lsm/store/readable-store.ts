@@ -128,6 +128,15 @@ export class ReadableStore {
   }
 
   /**
+   * As `scanPage`, at once in any case: what memory does not hold is read on the calling thread.
+   * @throws LsmError CLOSED, INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CORRUPTION, IO_ERROR
+   */
+  scanPageSync(request: ScanPageRequest, snapshot: StoreSnapshot | undefined): Page {
+    if (snapshot !== undefined) refuse(this.#snapshots.fault(snapshot));
+    return this.#reads.pageSync(request, snapshot?.point ?? null);
+  }
+
+  /**
    * A view of this moment, for as long as it is held. A bounded number of moments is kept; reads of one that was given up
    * fail with SNAPSHOT_EXPIRED.
    */

@@ -120,7 +120,7 @@ function connect(
       arenas.release(below);
     },
   });
-  const blocking = new BlockingReads(fs, words, options.maxOpenFilesPerThread, cache);
+  const blocking = new BlockingReads(fs, words, options.maxOpenFilesPerThread, cache, cacheMemory, arenas);
   opened.defer(() => blocking.close());
   const snapshots = new Snapshots(superVersions, epochs);
 

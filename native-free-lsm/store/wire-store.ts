@@ -128,7 +128,7 @@ function connect(
       maintenance.steerWriter();
     },
   });
-  const blocking = new BlockingReads(fs, words, options.maxOpenFilesPerThread, cache);
+  const blocking = new BlockingReads(fs, words, options.maxOpenFilesPerThread, cache, cacheMemory, arenas);
   opened.defer(() => blocking.close());
   const snapshots = new Snapshots(superVersions, epochs);
 

@@ -2,17 +2,8 @@ import { BlockCacheReader } from '../cache/block-cache-reader.ts';
 import { LsmError } from '../errors.ts';
 import { ownBytes } from '../format/copy.ts';
 import { frameTag, payloadStart } from '../format/frame.ts';
-import { recordValueStart } from '../format/record.ts';
 import type { FileSystem } from '../fs/file-system.ts';
-import type { EntryEncoder } from '../iterator/entry-encoder.ts';
-import { KeyBound } from '../iterator/key-bound.ts';
-import { MergingIterator } from '../iterator/merging-iterator.ts';
-import { PageBuilder, pageEntryBytes } from '../iterator/page-builder.ts';
-import type { RecordIterator } from '../iterator/record-iterator.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
-import { CoveredIterator } from '../range-tombstones/covered-iterator.ts';
-import type { RangeFragments } from '../range-tombstones/fragments.ts';
-import { ReadCover } from '../range-tombstones/read-cover.ts';
 import { arenaOfGeneration, ControlWord } from '../shared/control.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
 import type { WaitRecorder } from '../shared/wait-recorder.ts';
@@ -20,13 +11,11 @@ import { WaitSiteId } from '../shared/wait-sites.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
-import { LevelIterator } from '../sstable/level-iterator.ts';
 import { LostVersions } from '../sstable/lost-versions.ts';
 import { QuarantineLookup } from '../sstable/quarantine-lookup.ts';
-import type { TableCursor, TableReader } from '../sstable/table-reader.ts';
 import { TableLookup, type TableSet } from '../sstable/table-set.ts';
-import { WindowMemory } from '../sstable/window-memory.ts';
 import { EntryEncoders } from './entry-encoders.ts';
+import { PageMaker } from './page-maker.ts';
 import { encodeError, toLsmError } from './protocol/errors.ts';
 import type { ReaderInit } from './protocol/posted-messages.ts';
 import {
@@ -46,16 +35,11 @@ import {
 } from './protocol/reader-messages.ts';
 import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 
-const READAHEAD_BYTES = 64 * 1024;
-/** A page of no more entries is that of a small scan. */
-const FEW_ENTRIES = 128;
-
 /**
  * Searches the disk in a thread of its own: for single keys that memory could not answer, and for pages of scans. It
  * keeps no state between requests, so that another reader can take over when its thread dies. `step` never blocks.
  */
 export class ReaderRole {
-  readonly #fs: FileSystem;
   readonly #words: Int32Array;
   readonly #requests: RingConsumer;
   readonly #responses: RingProducer;
@@ -66,17 +50,13 @@ export class ReaderRole {
   readonly #lookup: TableLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
   readonly #quarantine: QuarantineLookup;
-  readonly #page = new PageBuilder();
-  /** Of the page that is being made. */
-  readonly #windows = new WindowMemory(2 * READAHEAD_BYTES);
+  readonly #pages: PageMaker;
   readonly #readRequest = new ReadRequest();
   readonly #pageRequest = new PointedPageRequest();
   readonly #blockLoadRequest = new BlockLoadRequest();
-  readonly #bound = new KeyBound();
   readonly #encoders: EntryEncoders;
 
   constructor(init: ReaderInit, fs: FileSystem, inbox: Inbox) {
-    this.#fs = fs;
     this.#words = new Int32Array(init.control);
     this.#requests = new RingConsumer(init.requests);
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
@@ -86,6 +66,9 @@ export class ReaderRole {
     this.#lookup = new TableLookup(init.hashSeed);
     this.#quarantine = new QuarantineLookup(this.#loader, new LostVersions(fs, this.#descriptors));
     this.#cache = new BlockCacheReader(init.cache);
+    this.#pages = new PageMaker(fs, this.#words, this.#descriptors, this.#cache, (generation) =>
+      this.#tracker.memtable(arenaOfGeneration(this.#words, generation)),
+    );
     this.#encoders = new EntryEncoders(init.options.entryEncoders);
   }
 
@@ -264,106 +247,31 @@ export class ReaderRole {
     const { maxBytes } = request;
     const encoder = this.#encoders.get(request.encoder);
     const responses = this.#responses;
-    this.#windows.releaseAll();
     // What was answered before must not wait for a page, which takes long. And nothing is read for a page that has no
     // room.
     responses.publish();
     if (responses.reserve(answerBytes(maxBytes + MAX_KEY_BYTES)) === -1) return false;
-    const tables = this.#tableSet(request.superVersionId);
-    const bound = this.#bound;
-    const { reverse, hasEnd, startStart, startEnd, endStart, endEnd } = request;
-    if (reverse) bound.setAtOrAbove(bytes, startStart, startEnd);
-    else if (hasEnd) bound.setBelow(bytes, endStart, endEnd);
-    else bound.clear();
-    const iterator = this.#iterator(tables, request, bound);
-    if (!reverse) iterator.seek(bytes, startStart, startEnd);
-    else if (hasEnd) iterator.seek(bytes, endStart, endEnd);
-    else iterator.seekToFirst();
-
-    // A page has at least one entry, so that a scan always gets further.
-    const isEmpty = !iterator.valid || !bound.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd);
-    const roomBytes = Math.max(maxBytes, isEmpty ? 0 : firstEntryBytes(iterator, request, encoder));
-    const recordBytes = iterator.recordEnd - iterator.recordStart;
-    const responseAt = this.#reserve(answerBytes(roomBytes + MAX_KEY_BYTES), recordBytes);
+    const maker = this.#pages;
+    maker.begin(this.#tableSet(request.superVersionId), request, bytes, encoder);
+    const roomBytes = Math.max(maxBytes, maker.firstEntryBytes);
+    const responseAt = this.#reserve(answerBytes(roomBytes + MAX_KEY_BYTES), maker.firstRecordBytes);
     if (responseAt === -1) return false;
     const entriesAt = pageEntriesStart(responseAt);
-    const page = this.#page;
-    page.begin(responses.bytes, entriesAt, entriesAt + roomBytes, {
-      maxEntries: request.maxEntries,
-      limit: request.limit,
-      includeTombstones: request.includeTombstones,
-      keysOnly: request.keysOnly,
-      encoder,
-      nowMs: request.nowMs,
-    });
-    let done = true;
-    while (iterator.valid && bound.admits(iterator.keyBytes, iterator.keyStart, iterator.keyEnd)) {
-      done = iterator.addRun(page, bound);
-      if (!done) break;
-    }
-    const { keyBytes, keyStart, keyEnd } = iterator;
-    const behind = encodePageAnswer(responses.bytes, responseAt, page.at, !done, keyBytes, keyStart, keyEnd);
+    const entriesEnd = maker.fill(responses.bytes, entriesAt, entriesAt + roomBytes);
+    const { hasMore, keyBytes, keyEnd, keyStart } = maker;
+    const behind = encodePageAnswer(
+      responses.bytes,
+      responseAt,
+      entriesEnd,
+      hasMore,
+      keyBytes,
+      keyStart,
+      keyEnd,
+    );
+    maker.end();
     responses.push(tag, behind - responseAt);
     return true;
   }
-
-  #iterator(tables: TableSet, request: PointedPageRequest, bound: KeyBound): ScanIterator {
-    const { generation, memtableLimit, reverse, skipsDamage } = request;
-    const sources: RecordIterator[] = [];
-    const ranges: RangeFragments[] = [];
-    for (let g = generation; g >= tables.oldestGeneration; g--) {
-      const memtable = this.#tracker.memtable(arenaOfGeneration(this.#words, g));
-      const limit = g === generation ? memtableLimit : memtable.publishedOffset;
-      // It only makes the writer sort for the scans to come; nothing is ordered by it.
-      if (memtable.unlinkedBytes(limit) > 0) Atomics.add(this.#words, ControlWord.orderRequests, 1);
-      sources.push(memtable.iterator(limit, reverse));
-      const own = memtable.ranges(limit);
-      if (own !== null) ranges.push(own);
-    }
-    const cover = ReadCover.of(ranges, tables.ranged);
-    // A page of few entries is worth a look for each of its blocks: reading one takes twenty times as long.
-    const cache = request.maxEntries <= FEW_ENTRIES ? this.#cache : null;
-    const open = (reader: TableReader): TableCursor =>
-      skipsDamage
-        ? reader.soundCursor(this.#fs, this.#descriptors)
-        : reader.cursor(this.#fs, this.#descriptors, READAHEAD_BYTES, bound, reverse, this.#windows, cache);
-    for (const [level, all] of tables.levels.entries()) {
-      const readers = skipsDamage ? all.filter(isReadable) : all;
-      // One that is a level of its own can be passed over where it is hidden.
-      const isApart = level === 0 && cover === null;
-      if (isApart) for (const reader of readers) sources.push(open(reader));
-      else if (level === 0)
-        for (const reader of readers) sources.push(new LevelIterator([reader], open, reverse));
-      else if (readers.length > 0) sources.push(new LevelIterator(readers, open, reverse));
-    }
-    for (const reader of tables.quarantine) {
-      if (skipsDamage && !isReadable(reader)) continue;
-      // The table matters only when the scan can reach its keys. The merge compares versions.
-      const { smallestKey, largestKey } = reader.metadata;
-      const first = reverse ? largestKey : smallestKey;
-      if (!bound.admits(first, 0, first.length)) continue;
-      sources.push(open(reader));
-    }
-    const merge = new MergingIterator(sources, reverse);
-    return cover === null ? merge : new CoveredIterator(merge, cover, bound, reverse);
-  }
-}
-
-type ScanIterator = MergingIterator | CoveredIterator;
-
-function isReadable({ handle }: TableReader): boolean {
-  return handle.fault === null;
-}
-
-/** What the entry at which an iterator stands takes in a page. */
-function firstEntryBytes(
-  iterator: ScanIterator,
-  { keysOnly }: PointedPageRequest,
-  encoder: EntryEncoder | null,
-): number {
-  const { keyEnd, keyStart, recordBytes, recordEnd, recordStart } = iterator;
-  const copiedEnd = keysOnly ? recordValueStart(recordBytes, recordStart) : recordEnd;
-  return pageEntryBytes(keyEnd - keyStart, copiedEnd - recordStart, encoder);
 }
 
 /** It was written when the directory was open with another setting. */

@@ -67,7 +67,13 @@ function storeOf(engine: Package.Engine, package_: typeof Package): Store {
       asynchronous('range().nextMany', (reverse) => range({ reverse }, Number.POSITIVE_INFINITY)),
       asynchronous('store.rangePage', (reverse) => scanPages(engine, reverse, package_)),
     ],
-    starts: [asynchronous('range().nextMany', (gte, limit) => range({ gte, limit }, limit))],
+    starts: [
+      asynchronous('range().nextMany', (gte, limit) => range({ gte, limit }, limit)),
+      synchronous(
+        'range().nextManySync',
+        (gte, limit) => engine.range({ gte, limit }).nextManySync(limit).length,
+      ),
+    ],
     [Symbol.asyncDispose]: () => engine.close(),
   };
 }

@@ -176,10 +176,12 @@ async function withoutThreads() {
   arenas.begin(state.nextGeneration);
   const channel = new ReaderChannel(createRing(1 << 16), createRing(1 << 16), 2);
   channel.epoch = epochs.register(channel.requests);
-  const cache = new BlockCache(createBlockCacheMemory(4096, HASH_SEED), epochs);
+  const cacheMemory = createBlockCacheMemory(4096, HASH_SEED);
+  const cache = new BlockCache(cacheMemory, epochs);
   const nothing = (): void => undefined;
   const maxBytes = options.maxQueuedReadBytes;
-  const blocking = new BlockingReads(simulation.fs, new Int32Array(control), 4, cache);
+  const words = new Int32Array(control);
+  const blocking = new BlockingReads(simulation.fs, words, 4, cache, cacheMemory, arenas);
   // There is one, which does nothing.
   new RingConsumer(channel.requestRing);
   const channels = [channel];
