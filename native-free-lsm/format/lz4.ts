@@ -40,6 +40,10 @@ const SLACK_SHIFT = 7;
 const WORD_BYTES = 4;
 /** Literals whose number is in the token are copied with as many bytes behind them, where there are any. */
 const STRIDE_BYTES = 16;
+/** Where both lengths are in the token: that, the literals as they are read, and a distance. */
+const MAX_SHORT_BYTES = 1 + STRIDE_BYTES + 2;
+/** As it is written: as many literals as there can be, and a match of 18 bytes in words. */
+const MAX_SHORT_UNPACKED_BYTES = NIBBLE - 1 + 20;
 /** Other pieces are copied in steps of two words. */
 const STEP_BYTES = 8;
 /** So many bytes of a long match that goes on into itself are copied singly before native calls pay. */
@@ -93,19 +97,21 @@ export class Lz4Compressor {
     let to = targetStart;
     let literals = start;
     let at = start + 1;
-    let missed = 1 << SKIP_BITS;
-    while (at <= lastMatch) {
-      const word = from.getInt32(at, true);
-      const hash = Math.imul(word, HASH_FACTOR) >>> shift;
-      const place = (at - start) & 0xffff;
-      const distance = (place - places[hash]) & 0xffff;
-      places[hash] = place;
-      // No distance at all is one of 64 KiB.
-      if (from.getInt32(at - distance, true) !== word || distance === 0) {
+    for (;;) {
+      // A loop that calls nothing: V8 looks once, before it, at what it would look at before each access.
+      let distance = 0;
+      let missed = 1 << SKIP_BITS;
+      while (at <= lastMatch) {
+        const word = from.getInt32(at, true);
+        const hash = Math.imul(word, HASH_FACTOR) >>> shift;
+        const place = (at - start) & 0xffff;
+        distance = (place - places[hash]) & 0xffff;
+        places[hash] = place;
+        // No distance at all is one of 64 KiB.
+        if (from.getInt32(at - distance, true) === word && distance !== 0) break;
         at += missed++ >>> SKIP_BITS;
-        continue;
       }
-      missed = 1 << SKIP_BITS;
+      if (at > lastMatch) break;
       let matched = at + MIN_MATCH;
       while (matched <= lastWord) {
         const differing = from.getInt32(matched, true) ^ from.getInt32(matched - distance, true);
@@ -232,12 +238,40 @@ export function decompressLz4(
 ): boolean {
   const from = viewOf(source);
   const into = viewOf(target);
+  const lastShort = end - MAX_SHORT_BYTES;
+  const lastShortTarget = targetEnd - MAX_SHORT_UNPACKED_BYTES;
   const lastStride = end - STRIDE_BYTES;
   const lastTargetStride = targetEnd - STRIDE_BYTES;
   const lastTargetStep = targetEnd - STEP_BYTES;
   let at = start;
   let to = targetStart;
   while (at < end) {
+    // Short sequences in the middle, in a loop that calls nothing: see the search of the encoder.
+    while (at <= lastShort && to <= lastShortTarget) {
+      const token = from.getUint8(at);
+      const literals = token >>> 4;
+      const more = token & NIBBLE;
+      if (literals === NIBBLE || more === NIBBLE) break;
+      into.setInt32(to, from.getInt32(at + 1, true), true);
+      into.setInt32(to + 4, from.getInt32(at + 5, true), true);
+      if (literals > 8) {
+        into.setInt32(to + 8, from.getInt32(at + 9, true), true);
+        into.setInt32(to + 12, from.getInt32(at + 13, true), true);
+      }
+      const distance = from.getUint16(at + 1 + literals, true);
+      const begin = to + literals;
+      const match = begin - distance;
+      if (distance < WORD_BYTES || match < targetStart) break;
+      into.setInt32(begin, into.getInt32(match, true), true);
+      into.setInt32(begin + 4, into.getInt32(match + 4, true), true);
+      if (more > 4) {
+        into.setInt32(begin + 8, into.getInt32(match + 8, true), true);
+        into.setInt32(begin + 12, into.getInt32(match + 12, true), true);
+        into.setInt32(begin + 16, into.getInt32(match + 16, true), true);
+      }
+      at += 3 + literals;
+      to = begin + more + MIN_MATCH;
+    }
     const token = from.getUint8(at++);
     let literals = token >>> 4;
     if (literals < NIBBLE && at <= lastStride && to <= lastTargetStride) {
