@@ -134,7 +134,7 @@ export class FollowedStore extends ReadableStore {
     const newest = arenas.activeGeneration + begun + (chain.memtables.length === 0 ? 1 : 0);
     for (let point = snapshots.oldest(); point !== undefined; point = snapshots.oldest()) {
       if (newest - point.superVersion.tables.oldestGeneration < MAX_GENERATIONS) break;
-      snapshots.giveUp(point);
+      snapshots.giveUp(point, 'newer logs of the writer needed its place in memory: take a new one');
     }
     superVersions.collect();
     if (newest - generations.oldest < MAX_GENERATIONS || reads.inFlight === 0) return;

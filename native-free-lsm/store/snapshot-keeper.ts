@@ -9,6 +9,9 @@ import type { SuperVersions } from './super-versions.ts';
 
 /** How many moments may be kept in tables of their own, each of which takes up to a few memtables of disk. */
 const MAX_KEPT_MOMENTS = 16;
+const TOO_MANY =
+  `snapshots of ${MAX_KEPT_MOMENTS} older moments are held, and more was written since than memtables hold: ` +
+  'release each snapshot when you are done with it (`using`, or `release()`), and take a new one';
 
 interface SnapshotKeeperParts {
   readonly directory: string;
@@ -33,6 +36,8 @@ export class SnapshotKeeper {
   readonly #parts: SnapshotKeeperParts;
   #running: Promise<void> | undefined;
   #closed = false;
+  /** Whether the last snapshot that came in question was given up because too many were kept: that is reported once. */
+  #isFull = false;
 
   constructor(parts: SnapshotKeeperParts) {
     this.#parts = parts;
@@ -64,11 +69,16 @@ export class SnapshotKeeper {
       const point = snapshots.oldest();
       if (point === undefined || !pinsTooMuch(point)) return;
       if (snapshots.keptMoments < MAX_KEPT_MOMENTS) {
+        this.#isFull = false;
         this.#running = this.#write(point).finally(() => {
           this.#running = undefined;
           this.rotated(arenas.activeGeneration);
         });
-      } else snapshots.giveUp(point);
+      } else {
+        if (!this.#isFull) this.#parts.report(`a snapshot is given up, as ${TOO_MANY}`);
+        this.#isFull = true;
+        snapshots.giveUp(point, TOO_MANY);
+      }
     }
   }
 
@@ -82,9 +92,9 @@ export class SnapshotKeeper {
       snapshots.move(point, kept);
       superVersions.unpin(kept);
     } catch (error) {
-      if (!this.#closed)
-        report(`a snapshot is given up, as it could not be kept: ${(error as Error).message}`);
-      snapshots.giveUp(point);
+      const why = `it could not be kept in tables of its own: ${(error as Error).message}`;
+      if (!this.#closed) report(`a snapshot is given up, as ${why}`);
+      snapshots.giveUp(point, why);
     } finally {
       superVersions.unpin(point.superVersion);
     }

@@ -1,8 +1,8 @@
 import { describe, invalidArgument } from '../arguments.ts';
-import type { LsmError } from '../errors.ts';
+import { LsmError } from '../errors.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import type { ReadPoint } from '../threads/protocol/reader-messages.ts';
-import { SNAPSHOT_EXPIRED, type SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
+import { type SnapshotPoint, StoreSnapshot } from './store-snapshot.ts';
 import type { SuperVersion, SuperVersions } from './super-versions.ts';
 
 /**
@@ -34,7 +34,7 @@ export class Snapshots {
   fault(snapshot: unknown): LsmError | undefined {
     if (!(snapshot instanceof StoreSnapshot))
       return invalidArgument(`snapshot must be one that snapshot() gave, not ${describe(snapshot)}`);
-    if (snapshot.point === undefined) return SNAPSHOT_EXPIRED;
+    if (snapshot.point === undefined) return snapshot.fault;
     // It names super-versions and memtables of its own engine.
     return this.#held.has(snapshot)
       ? undefined
@@ -45,6 +45,11 @@ export class Snapshots {
   oldest(): SnapshotPoint | undefined {
     for (const { point } of this.#held) if (point !== undefined && !isKept(point)) return point;
     return undefined;
+  }
+
+  /** How many are held. */
+  get count(): number {
+    return this.#held.size;
   }
 
   /** How many different moments are read from tables alone. */
@@ -66,9 +71,10 @@ export class Snapshots {
     this.#superVersions.collect();
   }
 
-  /** Gives the snapshots of a moment up. */
-  giveUp(point: SnapshotPoint): void {
-    for (const snapshot of this.#of(point)) snapshot.release();
+  /** Gives the snapshots of a moment up. @param why the end of a sentence */
+  giveUp(point: SnapshotPoint, why: string): void {
+    const fault = new LsmError('SNAPSHOT_EXPIRED', `the snapshot was given up, as ${why}`);
+    for (const snapshot of this.#of(point)) snapshot.giveUp(fault);
   }
 
   releaseAll(): void {

@@ -8,6 +8,7 @@ import type { EngineCondition, EngineConditions } from './conditions.ts';
 import type { Maintenance } from './maintenance.ts';
 import type { ReadPath } from './read-path.ts';
 import type { SlotKeeper } from './slot-keeper.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 
@@ -33,6 +34,8 @@ export interface EngineStats {
   readonly tableReadsByThread: Readonly<Record<string, number>>;
   readonly writesInFlight: number;
   readonly readsInFlight: number;
+  /** Snapshots that are held: one that is never released keeps its tables on disk. */
+  readonly snapshotsHeld: number;
   readonly flushes: number;
   readonly compactions: number;
   readonly bytesFlushed: number;
@@ -65,6 +68,7 @@ interface StatsSources {
   readonly reads: ReadPath;
   readonly maintenance: Maintenance;
   readonly slots: SlotKeeper;
+  readonly snapshots: Snapshots;
   readonly conditions: EngineConditions;
   readonly writer: { readonly fault: LsmError | undefined };
 }
@@ -104,6 +108,7 @@ export function collectStats(sources: StatsSources): EngineStats {
     tableReadsByThread,
     writesInFlight: writes.inFlight,
     readsInFlight: reads.inFlight,
+    snapshotsHeld: sources.snapshots.count,
     flushes: maintenance.flushes,
     compactions: maintenance.compactions,
     bytesFlushed: maintenance.bytesFlushed,

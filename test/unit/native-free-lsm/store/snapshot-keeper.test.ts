@@ -111,17 +111,38 @@ test('up to sixteen moments are kept; beyond them snapshots are given up, and wr
     snapshots.push(engine.snapshot());
   }
   await overwrite(held);
-  const codes = new Set<string>();
+  assert.equal(engine.stats().snapshotsHeld, 16);
+  // Four were given up one after the other, for one reason.
+  const reports = simulation.reports.filter((line) => line.includes('snapshot'));
+  assert.equal(reports.length, 1, reports.join('\n'));
+  assert.match(reports[0], /given up, as snapshots of 16 older moments are held.*release each snapshot/);
+  const faults = new Set<string>();
   let kept = 0;
   for (const [i, snapshot] of snapshots.entries()) {
     try {
       assert.equal(await shown(held, snapshot), `${i % 10}`.repeat(50));
       kept++;
     } catch (error) {
-      codes.add((error as { code: string }).code);
+      const { code, message } = error as LsmError;
+      faults.add(`${code}: ${message}`);
     }
   }
-  assert.deepEqual([kept, ...codes], [16, 'SNAPSHOT_EXPIRED']);
+  assert.deepEqual(
+    [kept, ...faults],
+    [
+      16,
+      'SNAPSHOT_EXPIRED: the snapshot was given up, as snapshots of 16 older moments are held, and more was written ' +
+        'since than memtables hold: release each snapshot when you are done with it (`using`, or `release()`), and take a new one',
+    ],
+  );
+  // With one of them released there is room for another.
+  snapshots[0].release();
+  await assert.rejects(shown(held, snapshots[0]), { code: 'SNAPSHOT_EXPIRED', message: /was released/ });
+  await writeAll(held, 3);
+  const another = engine.snapshot();
+  await overwrite(held, 6);
+  assert.equal(await shown(held, another), '3'.repeat(50));
+  assert.equal(engine.stats().snapshotsHeld, 16);
   await simulation.settle(engine.close());
 });
 
@@ -147,7 +168,10 @@ test('a snapshot that cannot be kept is given up, and writes go on', async () =>
   const snapshot = engine.snapshot();
   await overwrite(held);
   assert.equal(executor?.failures, 1);
-  await assert.rejects(shown(held, snapshot), { code: 'SNAPSHOT_EXPIRED' });
+  await assert.rejects(shown(held, snapshot), {
+    code: 'SNAPSHOT_EXPIRED',
+    message: /could not be kept in tables of its own: the disk is full/,
+  });
   await simulation.settle(engine.close());
 });
 
