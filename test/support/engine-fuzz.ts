@@ -314,7 +314,7 @@ class EngineFuzz {
     await using scan = engine.range(options);
     let last = options.reverse ? this.#keys.length : -1;
     for (;;) {
-      const entries = await scan.nextMany(step);
+      const entries = this.#draw.chance(0.3) ? scan.nextManySync(step) : await scan.nextMany(step);
       for (const { key, value } of entries) {
         const index = this.#indexes.get(textOf(key) as string);
         assert.ok(index !== undefined, `a scan shows a key that nobody has written: ${textOf(key)}`);
