@@ -19,6 +19,7 @@ import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts'
 import { writeCheckpoint } from '../version/checkpoint.ts';
 import type { BackgroundJob, BackgroundResult, CheckpointJob, SlotsJob } from './protocol/posted-messages.ts';
 
+const ASKED_EVERY = 64;
 const NOTHING_LEFT = new Uint8Array(0);
 
 /** Runs a job that writes tables to its end, or until main cancels it. When it fails it removes what it has written. */
@@ -34,7 +35,7 @@ type WrittenTables = Omit<BackgroundResult, 'tables' | 'memoryLeft'> & {
 };
 
 function writeTablesOf(fs: FileSystem, job: BackgroundJob['job'], control: SharedArrayBuffer): WrittenTables {
-  const cancelled = cancelledBy(control);
+  const cancelled = seldom(cancelledBy(control));
   const expired = new SlotSet();
   const nothing = { damaged: [], slots: new SlotSet().bytes, expired: expired.bytes, left: NOTHING_LEFT };
   if (job.type === 'merge') {
@@ -92,6 +93,12 @@ function cancelledBy(control: SharedArrayBuffer): () => boolean {
   const words = new Int32Array(control);
   // The word is looked at now and then, so any recent value will do.
   return () => Atomics.load(words, ControlWord.cancelBackground) === 1;
+}
+
+/** For who asks at every entry: it asks at some of them. */
+function seldom(cancelled: () => boolean): () => boolean {
+  let asked = 0;
+  return () => asked++ % ASKED_EVERY === 0 && cancelled();
 }
 
 /** The slots of keys that have a version in a sealed memtable. */

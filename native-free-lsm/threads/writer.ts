@@ -4,7 +4,7 @@ import { frameTag, nextFrame } from '../format/frame.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { LogSuccession } from '../log/log-succession.ts';
 import type { LogWriter } from '../log/log-writer.ts';
-import { InsertStatus, Memtable } from '../memtable/memtable.ts';
+import { Memtable } from '../memtable/memtable.ts';
 import type { EngineOptions } from '../options.ts';
 import { ControlWord, GENERATION_SLOTS } from '../shared/control.ts';
 import { RingConsumer, RingProducer } from '../shared/ring.ts';
@@ -22,6 +22,7 @@ import { Patience } from './patience.ts';
 import { toLsmError } from './protocol/errors.ts';
 import type { WriterInit } from './protocol/posted-messages.ts';
 import { WriteCode, writeCodeOf } from './protocol/writer-messages.ts';
+import { RunInserter } from './run-inserter.ts';
 import { StaleWriteFilter } from './stale-write-filter.ts';
 import { type Inbox, SuperVersionTracker } from './super-version-tracker.ts';
 import { VersionLookup } from './version-lookup.ts';
@@ -30,16 +31,12 @@ import { WriterNews } from './writer-news.ts';
 
 /** The size of one append: large enough for group commit, small enough that its first write need not wait long. */
 const MAX_RUN_BYTES = 1024 * 1024;
-/** The slots of so many keys are loaded together. */
-const AHEAD_PUTS = 32;
 /** The share of a memtable that one append may fill: tiny puts take four times as much room there as in a ring. */
 const MAX_RUN_SHARE = 1 / 8;
 /**
- * From so many puts of a run on their keys are linked later, together with those of other runs: to sort them takes less
- * time than to search the place of each. It is done when nothing has come for a moment, and when there are many, unless
- * they come by runs of so many that this is a load: it leaves them to the flush, which sorts all of its memtable.
+ * Keys that are to be linked later are so when nothing has come for a moment, and when there are many, unless they come
+ * by runs of so many puts that this is a load: it leaves them to the flush, which sorts all of its memtable.
  */
-const MANY_PUTS = 8;
 const BULK_PUTS = 256;
 /** So many are linked at a time, which takes some milliseconds. */
 const MAX_UNLINKED_ENTRIES = 8192;
@@ -76,8 +73,7 @@ export class WriterRole {
   readonly #conditions: ConditionalWrites;
   readonly #lateRanges: LateRanges;
   readonly #content = new RunContent();
-  /** Of the keys from the last one on whose number is a multiple of AHEAD_PUTS. */
-  readonly #hashes = new Uint32Array(AHEAD_PUTS);
+  readonly #inserter: RunInserter;
   readonly #answers = new Answers();
   readonly #news: WriterNews;
   readonly #maxRunBytes: number;
@@ -112,6 +108,7 @@ export class WriterRole {
     this.#options = init.options;
     this.#words = new Int32Array(init.control);
     this.#requests = new RingConsumer(init.requests);
+    this.#inserter = new RunInserter(this.#content, this.#requests.bytes);
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
     this.#news = new WriterNews(this.#responses);
     this.#deadlines = new WriteDeadlines(init.deadlines);
@@ -433,23 +430,12 @@ export class WriterRole {
   #insertRun(): void {
     const { bytes, runStart, runEnd } = this.#requests;
     const memtable = this.#memtable;
-    const content = this.#content;
+    const inserter = this.#inserter;
     const answer = this.#beginAnswers();
-    let frame = 0;
-    let operation = 0;
-    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at), frame++) {
-      let code: WriteCode = WriteCode.stale;
-      let metTimestamp = 0;
-      let metWriter = 0;
-      for (const end = content.endOf(frame); operation < end; operation++) {
-        if (operation % AHEAD_PUTS === 0) this.#hashAhead(operation);
-        const status = this.#insert(operation);
-        // #makeRoom saw to it that the worst case fits. Any answer given now would be wrong.
-        if (status === InsertStatus.full) throw new Error('the memtable has less room than it said');
-        if (status === InsertStatus.applied) code = WriteCode.applied;
-        metTimestamp = memtable.metTimestamp;
-        metWriter = memtable.metWriter;
-      }
+    inserter.begin(memtable);
+    for (let at = runStart; at < runEnd; at = nextFrame(bytes, at)) {
+      const code = inserter.insertFrame();
+      const { metTimestamp, metWriter } = inserter;
       const tag = frameTag(bytes, at);
       // When the memtable met no version of the key, what older memtables and tables hold decides.
       const found = metTimestamp === 0 ? this.#staleWrites.found(tag) : undefined;
@@ -457,39 +443,11 @@ export class WriterRole {
       else
         answer.add(tag, code === WriteCode.applied ? code : found.code, found.metTimestamp, found.metWriter);
     }
-    const { puts } = content;
+    const { puts } = this.#content;
     if (this.#isOrderWanted() || (puts < BULK_PUTS && memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES))
       memtable.linkNew(MAX_UNLINKED_ENTRIES + puts);
     // The run becomes visible only now: the log has it, and all puts of a batch appear together.
     memtable.publish();
-  }
-
-  /** Finds the hashes of the next keys, and loads their slots. */
-  #hashAhead(from: number): void {
-    const { bytes } = this.#requests;
-    const content = this.#content;
-    const hashes = this.#hashes;
-    const count = Math.min(AHEAD_PUTS, content.operations - from);
-    for (let i = 0; i < count; i++)
-      hashes[i] = this.#memtable.hash(bytes, content.keyStart(from + i), content.recordStart(from + i));
-    this.#memtable.loadSlots(hashes, count);
-  }
-
-  /** Inserts an operation of the run. */
-  #insert(operation: number): InsertStatus {
-    const { bytes } = this.#requests;
-    const content = this.#content;
-    const memtable = this.#memtable;
-    const keyStart = content.keyStart(operation);
-    const recordStart = content.recordStart(operation);
-    const recordEnd = content.recordEnd(operation);
-    if (content.isRange(operation)) {
-      const endStart = content.rangeEndStart(operation);
-      return memtable.insertRange(bytes, keyStart, recordStart, recordStart, endStart, recordEnd);
-    }
-    const hash = this.#hashes[operation % AHEAD_PUTS];
-    const isLinked = content.puts < MANY_PUTS;
-    return memtable.insertHashed(hash, isLinked, bytes, keyStart, recordStart, bytes, recordStart, recordEnd);
   }
 
   /** Whether a scan has found keys in no order lately. */
