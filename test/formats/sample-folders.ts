@@ -36,6 +36,9 @@ export const OPTIONS: Partial<EngineOptions> = {
 
 const LZ4: Partial<EngineOptions> = { ...OPTIONS, compression: 'lz4', bottomCompression: 'lz4' };
 
+/** As a program has it that embeds the engine: tables have slot versions only where values expire. */
+const EMBEDDED: Partial<EngineOptions> = { ...LZ4, fingerprintSeed: null, durability: 'interval' };
+
 const KEYS = 150;
 const DAY_MS = 86_400_000;
 /** So long that none has ended when the folder is read. */
@@ -156,6 +159,27 @@ async function grown(
   return { sample, simulation };
 }
 
+/** One without replicas, some of whose writes were synced one by one, and whose process was killed behind the last of them. */
+async function embeddedEngine(): Promise<KeptFolder> {
+  const simulation = new EngineSimulation(EMBEDDED);
+  const engine = await simulation.openEngine();
+  const entries: Entries = new Map();
+  for (let round = 0; round < 4; round++) {
+    for (let i = round; i < KEYS; i += round + 1) {
+      const key = Buffer.from(keyOf(i), 'latin1');
+      const value = i % 5 === round ? null : valueIn(i, round);
+      const sync = i % 20 === 0;
+      const write =
+        value === null ? engine.delete(key, { sync }) : engine.put(key, Buffer.from(value), { sync });
+      await simulation.settle(write);
+      entries.set(keyOf(i), value);
+    }
+    if (round < 3) await simulation.settle(engine.flush());
+    if (round === 1) await simulation.settle(engine.compact());
+  }
+  return kept(simulation.restartWith(simulation.fs.kill()), entries);
+}
+
 /** An engine that was closed. */
 async function closedEngine(options = OPTIONS): Promise<{ simulation: EngineSimulation; sample: Sample }> {
   const simulation = new EngineSimulation(options);
@@ -258,6 +282,7 @@ export async function sampleFolders(): Promise<ReadonlyMap<string, KeptFolder>> 
   return new Map([
     ['engine', kept(simulation, sample.entries)],
     ['engine-lz4', kept(lz4.simulation, lz4.sample.entries)],
+    ['engine-embedded', await embeddedEngine()],
     ['engine-killed', await killedEngine()],
     ['engine-damaged', await damagedEngine()],
     ['cluster', await cluster()],
