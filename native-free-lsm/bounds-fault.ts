@@ -3,6 +3,7 @@ import type { LsmError } from './errors.ts';
 import type { KeyBounds } from './iterator/key-range.ts';
 
 const BOUNDS = ['gt', 'gte', 'lt', 'lte'];
+const BOUNDS_AND_TYPE = ['type', ...BOUNDS];
 
 /** What is wrong with the bounds of a range; undefined when nothing is. */
 export function boundsFault(name: string, { gt, gte, lt, lte }: KeyBounds): LsmError | undefined {
@@ -23,4 +24,9 @@ export function boundsFault(name: string, { gt, gte, lt, lte }: KeyBounds): LsmE
 /** What is wrong with an argument that has nothing but bounds. */
 export function onlyBoundsFault(name: string, given: KeyBounds): LsmError | undefined {
   return fieldsFault(name, given, BOUNDS) ?? boundsFault(name, given);
+}
+
+/** What is wrong with an operation that has a type and bounds: a misspelt bound would delete more than was meant. */
+export function boundedOperationFault(name: string, given: KeyBounds): LsmError | undefined {
+  return fieldsFault(name, given, BOUNDS_AND_TYPE) ?? boundsFault(name, given);
 }

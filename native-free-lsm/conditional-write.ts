@@ -1,7 +1,7 @@
 import type { KeyCondition, KeyedRecord } from './store/sinks.ts';
 import { WriteStatus } from './store/sinks.ts';
 import type { RecordStore } from './store/store.ts';
-import type { BatchOperation, ConditionalResult } from './write-requests.ts';
+import type { ConditionalResult, KeyOperation } from './write-requests.ts';
 
 /**
  * Writes puts of one timestamp if all conditions are met.
@@ -35,9 +35,9 @@ export function conditionalWrite(
 }
 
 /** Of several operations on a key the last one counts, and all have one version: so the others are left out. */
-export function lastOfEachKey(operations: readonly BatchOperation[]): readonly BatchOperation[] {
+export function lastOfEachKey(operations: readonly KeyOperation[]): readonly KeyOperation[] {
   if (operations.length < 2) return operations;
-  const last = new Map<string, BatchOperation>();
+  const last = new Map<string, KeyOperation>();
   for (const operation of operations) {
     const { buffer, byteLength, byteOffset } = operation.key;
     last.set(Buffer.from(buffer, byteOffset, byteLength).toString('latin1'), operation);

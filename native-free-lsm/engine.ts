@@ -1,6 +1,6 @@
 import { bytesFault, keyFault, refuse } from './arguments.ts';
 import { onlyBoundsFault } from './bounds-fault.ts';
-import { clearRange } from './clear-range.ts';
+import { clearRange, writeWithClears } from './clear-range.ts';
 import { type EngineClock, systemEngineClock } from './clock.ts';
 import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
 import { encodeRecord } from './format/record.ts';
@@ -20,8 +20,11 @@ import { WriteBacklog } from './write-backlog.ts';
 import {
   type BatchOperation,
   type ConditionalResult,
+  conditionalOperationsFault,
   conditionsFault,
   endOfLifeMs,
+  isOfKeys,
+  type KeyOperation,
   operationsFault,
   type PutOptions,
   putOptionsFault,
@@ -110,7 +113,10 @@ export class Engine extends ReadableEngine {
     await (this.#backlog.isNeeded ? this.#backlog.wait(clear) : clear());
   }
 
-  /** All operations or none, visible together; a later operation on a key wins over an earlier one. */
+  /**
+   * All operations or none, visible together; a later operation on a key wins over an earlier one. A `clear` among them
+   * deletes all keys of a range that were written before the call, or by operations before it.
+   */
   write(operations: readonly BatchOperation[], options?: WriteOptions): Promise<void> {
     const fault =
       operationsFault(operations) ?? (options === undefined ? undefined : writeOptionsFault(options));
@@ -118,8 +124,11 @@ export class Engine extends ReadableEngine {
     // Drawn now, as it is the time of the call that decides.
     const first = this.#versions.take(operations.length);
     const nowMs = this.store.expiryNowMs();
+    const ofKeys = isOfKeys(operations) ? operations : undefined;
     const write = (): Promise<void> => {
-      const batch = new OperationBatch(operations, first, nowMs);
+      if (ofKeys === undefined)
+        return writeWithClears(this.store, operations, first, nowMs, this.#versions, options?.sync ?? false);
+      const batch = new OperationBatch(ofKeys, first, nowMs);
       const token = this.#writes.begin();
       const sink = operations.length < PACED_OPERATIONS ? this.#writes : this.#paced;
       this.store.writeDirectly(batch, sink, token, options?.sync);
@@ -153,10 +162,11 @@ export class Engine extends ReadableEngine {
   /** Like `write`, if all conditions are met, on these or any other keys: all operations or none. */
   writeIf(
     conditions: readonly WriteCondition[],
-    operations: readonly BatchOperation[],
+    operations: readonly KeyOperation[],
     options: WriteOptions = NO_OPTIONS,
   ): Promise<ConditionalResult> {
-    const fault = conditionsFault(conditions) ?? operationsFault(operations, 1) ?? writeOptionsFault(options);
+    const fault =
+      conditionsFault(conditions) ?? conditionalOperationsFault(operations) ?? writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
     const timestamp = this.#versions.next();
     const nowMs = this.store.expiryNowMs();

@@ -78,6 +78,7 @@ export type { PageRequest, ScanPageRequest } from './threads/protocol/reader-mes
 export type {
   BatchOperation,
   ConditionalResult,
+  KeyOperation,
   PutOptions,
   WriteCondition,
   WriteOptions,

@@ -7,7 +7,7 @@ import {
 } from './log/write-operation.ts';
 import { Memtable } from './memtable/memtable.ts';
 import type { DirectBatch, KeyedRecord } from './store/sinks.ts';
-import { type BatchOperation, endOfLifeMs } from './write-requests.ts';
+import { endOfLifeMs, type KeyOperation } from './write-requests.ts';
 
 const NO_VALUE = new Uint8Array(0);
 
@@ -21,7 +21,7 @@ export class OperationBatch implements DirectBatch {
   readonly operationBytes: number;
   readonly memtableBytes: number;
   readonly largestPutBytes: number;
-  readonly #operations: readonly BatchOperation[];
+  readonly #operations: readonly KeyOperation[];
   readonly #firstTimestamp: number;
   readonly #timestampStep: number;
   readonly #nowMs: number;
@@ -34,7 +34,7 @@ export class OperationBatch implements DirectBatch {
    *   0: all have the same, and each key comes once
    */
   constructor(
-    operations: readonly BatchOperation[],
+    operations: readonly KeyOperation[],
     firstTimestamp: number,
     nowMs: number,
     timestampStep: 0 | 1 = 1,
@@ -92,16 +92,16 @@ export class OperationBatch implements DirectBatch {
     return { timestamp: this.#firstTimestamp, writer: 0, tombstone: false, from: 1, expiryMs: 0 };
   }
 
-  #setFields(fields: MutableFields, operation: BatchOperation): void {
+  #setFields(fields: MutableFields, operation: KeyOperation): void {
     fields.tombstone = operation.type === 'delete';
     fields.expiryMs = hasEnd(operation) ? endOfLifeMs(operation.ttlMs, this.#nowMs) : 0;
   }
 }
 
-function valueBytesOf(operation: BatchOperation): Uint8Array {
+function valueBytesOf(operation: KeyOperation): Uint8Array {
   return operation.type === 'delete' ? NO_VALUE : operation.value;
 }
 
-function hasEnd(operation: BatchOperation): operation is BatchOperation & { readonly ttlMs: number } {
+function hasEnd(operation: KeyOperation): operation is KeyOperation & { readonly ttlMs: number } {
   return operation.type === 'put' && operation.ttlMs !== undefined;
 }

@@ -11,7 +11,9 @@ import {
   optionalFault,
   wholeNumberFault,
 } from './arguments.ts';
+import { boundedOperationFault } from './bounds-fault.ts';
 import type { LsmError } from './errors.ts';
+import type { KeyBounds } from './iterator/key-range.ts';
 
 /** How one write is made. */
 export interface WriteOptions {
@@ -50,8 +52,8 @@ export type ConditionalResult =
       readonly version: number | null;
     };
 
-/** One of the operations of a batch. */
-export type BatchOperation =
+/** One of the operations of a batch, on one key. */
+export type KeyOperation =
   | {
       readonly type: 'put';
       readonly key: Uint8Array;
@@ -60,6 +62,9 @@ export type BatchOperation =
       readonly ttlMs?: number;
     }
   | { readonly type: 'delete'; readonly key: Uint8Array };
+
+/** One of the operations of a batch: of a key, or of all keys of a range, which it deletes as `Engine.clear` does. */
+export type BatchOperation = KeyOperation | ({ readonly type: 'clear' } & KeyBounds);
 
 const WRITE_FIELDS = ['sync'];
 const CONDITION_FIELDS = ['key', 'version'];
@@ -89,6 +94,19 @@ export function operationsFault(operations: readonly BatchOperation[], least = 0
   return invalidArgument('operations must not be empty: a conditional write writes something');
 }
 
+/** Whether none of the operations deletes a range. */
+export function isOfKeys(operations: readonly BatchOperation[]): operations is readonly KeyOperation[] {
+  for (let i = 0; i < operations.length; i++) if (operations[i].type === 'clear') return false;
+  return true;
+}
+
+/** What is wrong with the operations of a conditional write: all have one version, so a range would hide none of them. */
+export function conditionalOperationsFault(operations: readonly BatchOperation[]): LsmError | undefined {
+  const fault = operationsFault(operations, 1);
+  if (fault !== undefined || isOfKeys(operations)) return fault;
+  return invalidArgument("operations must not have a 'clear': a conditional write deletes no ranges");
+}
+
 export function conditionsFault(conditions: readonly WriteCondition[]): LsmError | undefined {
   return arrayFault('conditions', conditions) ?? elementsFault('conditions', conditions, conditionFault);
 }
@@ -113,8 +131,9 @@ function operationFault(name: string, operation: unknown): LsmError | undefined 
   const { type, key, value, ttlMs } = operation as Partial<
     Record<'type' | 'key' | 'value' | 'ttlMs', unknown>
   >;
+  if (type === 'clear') return boundedOperationFault(name, operation as KeyBounds);
   if (type !== 'put' && type !== 'delete')
-    return invalidArgument(`${name}.type must be 'put' or 'delete', not ${describe(type)}`);
+    return invalidArgument(`${name}.type must be 'put', 'delete' or 'clear', not ${describe(type)}`);
   const fault = keyFault(`${name}.key`, key);
   if (fault !== undefined || type === 'delete') return fault;
   return bytesFault(`${name}.value`, value) ?? ttlFault(`${name}.ttlMs`, ttlMs);

@@ -41,6 +41,8 @@ const NO_PUTS: readonly Put[] = [];
 export interface Put {
   readonly key: Uint8Array;
   readonly record: Uint8Array;
+  /** Of a batch: it is a range tombstone, whose record is a `rangeRecord`. */
+  readonly isRange?: boolean;
 }
 
 export function putOperationBytes(keyBytes: number, recordBytes: number): number {
@@ -78,7 +80,8 @@ export function encodeBatch(
 ): void {
   let next = writeBatchHead(target, at, conditions.length, conditions.length + puts.length);
   for (const { key, record } of conditions) next = writeEntry(target, next, CONDITION, key, record);
-  for (const { key, record } of puts) next = writeEntry(target, next, 0, key, record);
+  for (const { isRange, key, record } of puts)
+    next = writeEntry(target, next, isRange === true ? RANGE : 0, key, record);
 }
 
 /**
@@ -311,7 +314,7 @@ function conditionFault(bytes: Uint8Array, start: number, end: number): string |
 }
 
 /** What is wrong with a range tombstone whose header is that of a record; undefined when nothing is. */
-function rangeFault(
+export function rangeFault(
   bytes: Uint8Array,
   keyStart: number,
   keyEnd: number,

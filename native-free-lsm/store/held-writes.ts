@@ -1,5 +1,5 @@
 import { recordTimestamp } from '../format/record.ts';
-import { type QueuedWrite, WriteKind } from './queued-write.ts';
+import type { QueuedWrite } from './queued-write.ts';
 import type { KeyedRecord } from './sinks.ts';
 
 /** Below every timestamp. */
@@ -73,14 +73,14 @@ export class HeldWrites {
   holds(write: QueuedWrite): boolean {
     const { conditions, puts } = write;
     if (puts.length === 0) return this.#writes.length > 0;
-    if (this.#hasRange || (write.kind === WriteKind.range && this.#keys.size > 0)) return true;
+    if (this.#hasRange || (write.hasRange && this.#keys.size > 0)) return true;
     if (this.#waitsForBatch(write) || this.#touches(puts) || this.#touches(conditions)) return true;
     return this.#upTo !== NOT_HELD && puts.some(({ record }) => recordTimestamp(record, 0) <= this.#upTo);
   }
 
   add(write: QueuedWrite): void {
     this.#writes.push(write);
-    if (write.kind === WriteKind.range) this.#hasRange = true;
+    if (write.hasRange) this.#hasRange = true;
     if (this.#batches.size === 0) return;
     for (const { key } of write.conditions) this.#keys.add(textOf(key));
     for (const { key } of write.puts) this.#keys.add(textOf(key));

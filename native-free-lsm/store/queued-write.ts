@@ -1,11 +1,13 @@
 import { batchOperationBytes, putOperationBytes } from '../log/write-operation.ts';
 import type { KeyedRecord, WriteSink } from './sinks.ts';
-import { NEVER } from './write-checks.ts';
+import { deletesRange, NEVER } from './write-checks.ts';
 
 /** A write that waits on main, for room in the writer's ring or because it is held back. */
 export interface QueuedWrite {
   readonly puts: readonly KeyedRecord[];
   readonly kind: WriteKind;
+  /** Whether it deletes a range, alone or among others. */
+  readonly hasRange: boolean;
   readonly payloadBytes: number;
   readonly sink: WriteSink;
   readonly token: number;
@@ -35,7 +37,8 @@ export function onePut(
   const puts = [{ key, record }];
   const kind = WriteKind.put;
   const conditions = NO_CONDITIONS;
-  return { puts, kind, payloadBytes, sink, token, deadlineMs, isSynced, conditions, behind: 0 };
+  const hasRange = false;
+  return { puts, kind, hasRange, payloadBytes, sink, token, deadlineMs, isSynced, conditions, behind: 0 };
 }
 
 /** @param put where the range begins, and a `rangeRecord` */
@@ -44,6 +47,7 @@ export function rangeOf(put: KeyedRecord, sink: WriteSink, token: number, isSync
   return {
     ...onePut(put.key, put.record, payloadBytes, sink, token, NEVER, isSynced),
     kind: WriteKind.range,
+    hasRange: true,
   };
 }
 
@@ -57,5 +61,7 @@ export function batchOf(
 ): QueuedWrite {
   const payloadBytes = batchOperationBytes(puts, conditions);
   const kind = WriteKind.batch;
-  return { puts, kind, payloadBytes, sink, token, deadlineMs: NEVER, isSynced, conditions, behind };
+  const hasRange = deletesRange(puts);
+  const deadlineMs = NEVER;
+  return { puts, kind, hasRange, payloadBytes, sink, token, deadlineMs, isSynced, conditions, behind };
 }

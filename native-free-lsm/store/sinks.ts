@@ -59,6 +59,8 @@ export interface KeyCondition {
 export interface KeyedRecord {
   readonly key: Uint8Array;
   readonly record: Uint8Array;
+  /** Of a batch: it deletes a range, which begins at the key; the record is a `rangeRecord`. */
+  readonly isRange?: boolean;
 }
 
 /** Puts that can be encoded where they are to lie, without a record for each in between. */

@@ -32,6 +32,7 @@ import {
   conditionalBatchFault,
   fitsMemtable,
   isOrdinary,
+  largeBatchFault,
   NEVER,
   putFault,
   timeoutFault,
@@ -147,13 +148,16 @@ export class RecordStore extends ReadableStore {
   /**
    * Puts several records that become durable and visible together. More than `maxBatchBytes` do not go through the log:
    * they are on the disk when they are answered, and writes that are called meanwhile may be answered, and survive a
-   * crash, before them.
+   * crash, before them. One with `isRange` is as `clear`: then the whole batch is stale if that is.
    */
   writeBatch(puts: readonly KeyedRecord[], sink: WriteSink, token: number, isSynced = false): void {
     requireSink(sink, 'onWrite', token);
-    const fault = this.#refusal ?? batchFault(this.options, puts);
+    const { options } = this;
+    const refusal = this.#refusal ?? batchFault(options, puts);
+    const fits = refusal === undefined && fitsMemtable(options, puts);
+    const fault = refusal ?? (fits ? undefined : largeBatchFault(options, puts));
     if (fault !== undefined) answerWrite(sink, token, WriteStatus.failed, 0, 0, fault);
-    else if (fitsMemtable(this.options, puts)) this.#writes.batch(puts, sink, token, isSynced);
+    else if (fits) this.#writes.batch(puts, sink, token, isSynced);
     else this.#parts.largeBatches.write(puts, sink, token);
   }
 

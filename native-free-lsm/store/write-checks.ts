@@ -16,6 +16,7 @@ import {
   conditionRecord,
   MAX_CONDITIONS,
   putOperationBytes,
+  rangeFault,
 } from '../log/write-operation.ts';
 import { allocationsStart } from '../memtable/arena-layout.ts';
 import { Memtable } from '../memtable/memtable.ts';
@@ -50,9 +51,32 @@ export function clearFault(
     keyFault('range.start', start) ??
     (end === null ? undefined : keyFault('range.end', end)) ??
     sizeFault(options, start, record);
-  if (fault !== undefined || options.watermarks === null) return fault;
+  return fault ?? watermarksFault(options);
+}
+
+/** Others are compared with a store that has watermarks key by key, so it deletes no ranges. */
+function watermarksFault({ watermarks }: EngineOptions): LsmError | undefined {
+  if (watermarks === null) return undefined;
   return invalidArgument(
     'a store with watermarks deletes no ranges, as others are compared with it key by key: delete the keys',
+  );
+}
+
+/** Whether one of the puts of a batch deletes a range. */
+export function deletesRange(puts: readonly KeyedRecord[]): boolean {
+  for (let i = 0; i < puts.length; i++) if (puts[i].isRange === true) return true;
+  return false;
+}
+
+/** What is wrong with a batch for which a memtable has no room: it would have to go into tables, and ranges do not. */
+export function largeBatchFault(
+  { maxBatchBytes }: EngineOptions,
+  puts: readonly KeyedRecord[],
+): LsmError | undefined {
+  if (!deletesRange(puts)) return undefined;
+  return invalidArgument(
+    `a batch of ${batchOperationBytes(puts)} bytes is too large for one that deletes ranges: maxBatchBytes is ` +
+      `${maxBatchBytes}, and it must fit into one memtable`,
   );
 }
 
@@ -84,7 +108,11 @@ export function fitsMemtable(
   const bytes = batchOperationBytes(puts) + conditionsBytes(conditions);
   if (bytes > options.maxBatchBytes + OPERATION_OVERHEAD_BYTES) return false;
   let entryBytes = 0;
-  for (const { key, record } of puts) entryBytes += Memtable.entryBytes(key.length, record.length);
+  for (const { isRange, key, record } of puts)
+    entryBytes +=
+      isRange === true
+        ? Memtable.rangeBytes(key.length, record.length)
+        : Memtable.entryBytes(key.length, record.length);
   return entryBytes <= options.memtableBytes - allocationsStart(options.memtableBytes);
 }
 
@@ -103,7 +131,10 @@ export function conditionalBatchFault(
   puts: readonly KeyedRecord[],
   conditions: readonly KeyCondition[],
 ): LsmError | undefined {
-  const fault = keyConditionsFault(conditions) ?? batchFault(options, puts);
+  const fault =
+    keyConditionsFault(conditions) ??
+    batchFault(options, puts) ??
+    (deletesRange(puts) ? invalidArgument('a batch with conditions deletes no ranges') : undefined);
   if (fault !== undefined || fitsMemtable(options, puts, conditions)) return fault;
   const bytes = batchOperationBytes(puts) + conditionsBytes(conditions);
   return invalidArgument(
@@ -143,14 +174,25 @@ function conditionFault(name: string, condition: unknown): LsmError | undefined 
 function elementFault(options: EngineOptions, i: number, put: KeyedRecord): LsmError | undefined {
   if (typeof put !== 'object' || put === null)
     return invalidArgument(`puts[${i}] must be an object with key and record, not ${describe(put)}`);
-  const { key, record } = put;
+  const { isRange, key, record } = put;
   // Names are made only for faulty puts.
-  if (putFault(options, key, record) === undefined) return undefined;
+  if (putFault(options, key, record) === undefined)
+    return isRange === true ? rangePutFault(options, i, put) : undefined;
   return (
     keyFault(`puts[${i}].key`, key) ??
     contentFault(`puts[${i}].record`, record) ??
     sizeFault(options, key, record)
   );
+}
+
+function rangePutFault(
+  options: EngineOptions,
+  i: number,
+  { key, record }: KeyedRecord,
+): LsmError | undefined {
+  const bytes = Buffer.concat([key, record]);
+  const fault = rangeFault(bytes, 0, key.length, key.length, bytes.length);
+  return fault === undefined ? watermarksFault(options) : invalidArgument(`puts[${i}]: ${fault}`);
 }
 
 function contentFault(name: string, record: Uint8Array): LsmError | undefined {

@@ -81,7 +81,7 @@ export async function sampleFolder(isClosed: boolean): Promise<SampleFolder> {
         store,
         range,
         timestamp++,
-        { next: () => assert.fail(), passed: () => assert.fail() },
+        { take: () => assert.fail(), passed: () => assert.fail() },
         false,
       ),
     );

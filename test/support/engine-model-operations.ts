@@ -63,8 +63,13 @@ export type Operation =
       readonly runs: readonly (readonly VersionItem[])[];
       readonly meanwhile: readonly VersionItem[];
     }
-  /** Deletes a range; of a replica's engine, which must refuse it. */
-  | ({ readonly type: 'clear' } & BoundPair)
+  /** Deletes a range, in one batch with what is written before and after it; a replica's engine must refuse it. */
+  | ({
+      readonly type: 'clear';
+      readonly before?: readonly Value[];
+      readonly after?: readonly Value[];
+    } & BoundPair &
+      WriteManner)
   | { readonly type: 'get'; readonly key: number }
   | { readonly type: 'getMany'; readonly keys: readonly number[] }
   | ({ readonly type: 'range' } & Scanned)
@@ -129,12 +134,12 @@ const ingest = operation('ingest', {
 
 const put = operation('put', { ...value, ...manner, size: fc.nat(3000) });
 const deletion = operation('delete', { key, sync });
-const clear = operation('clear', {
-  start: bound,
-  end: maybeBound,
-  isAbove: fc.boolean(),
-  isUpTo: fc.boolean(),
-});
+const cleared = { start: bound, end: maybeBound, isAbove: fc.boolean(), isUpTo: fc.boolean() };
+const few = fc.array(fc.record(value), { maxLength: 4 });
+const clear = fc.oneof(
+  operation('clear', cleared),
+  operation('clear', { ...cleared, ...manner, before: few, after: few }),
+);
 const range = operation('range', {
   start: bound,
   end: maybeBound,

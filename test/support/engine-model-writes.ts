@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { conditionalWrite } from '../../native-free-lsm/conditional-write.ts';
 import {
-  type BatchOperation,
   type ConditionalResult,
   type Engine,
   encodeRecord,
   type KeyedRecord,
+  type KeyOperation,
   type WriteCondition,
 } from '../../native-free-lsm/index.ts';
 import { isEmptyRange, keyRange } from '../../native-free-lsm/iterator/key-range.ts';
@@ -216,24 +216,55 @@ export class ModelWrites {
 
   async #clear(operation: Operation & { type: 'clear' }): Promise<void> {
     const bounds = boundsOf(operation);
-    const cleared = this.#engine.clear(bounds);
-    this.#versions.next();
+    const range = keyRange(bounds);
+    const { after = [], before = [], sync = false } = operation;
+    const [head, tail] = [before.map(itemOf), after.map(itemOf)];
+    const isAlone = head.length + tail.length === 0;
+    // A node's engine writes no batches of its own, whose records would ask for one replica.
+    if (this.#isReplica && !isAlone && isEmptyRange(range)) return;
+    const ttl = this.#ttlOf(operation);
+    const written = isAlone
+      ? this.#engine.clear(bounds, { sync })
+      : this.#engine.write(
+          [
+            ...head.map((item) => operationOf(item, ttl)),
+            { type: 'clear', ...bounds },
+            ...tail.map((item) => operationOf(item, ttl)),
+          ],
+          { sync },
+        );
+    const taken = this.#versions.take(head.length + 1 + tail.length);
     if (this.#isReplica) {
-      await this.#simulation.settle(assert.rejects(cleared, { code: 'INVALID_ARGUMENT' }));
+      await this.#simulation.settle(assert.rejects(written, { code: 'INVALID_ARGUMENT' }));
       return;
     }
-    await this.#simulation.settle(cleared);
-    const range = keyRange(bounds);
-    if (isEmptyRange(range)) return;
-    // Nothing is newer than a range that was deleted last.
-    const timestamp = this.#engine.store.newestTimestamp;
-    this.#versions.passed(timestamp);
+    await this.#simulation.settle(written);
+    const isEmpty = isEmptyRange(range);
+    // Nothing is newer than a range that was deleted last, and what was written behind it.
+    const newest = this.#engine.store.newestTimestamp;
+    const first = isEmpty ? taken : newest - head.length - tail.length;
+    if (!isEmpty) this.#versions.passed(newest);
+    const expiryMs = this.#endAfter(operation.days ?? 0);
+    const versionOf = ({ key, value }: Item, timestamp: number): [string, Version] => {
+      const lifeEnd = value === null ? 0 : expiryMs;
+      return [
+        nameOfKey(key),
+        { timestamp, writer: 0, value: value && latin1(value), expiryMs: lifeEnd, from: 1 },
+      ];
+    };
+    const timestamp = first + head.length;
     const version = { timestamp, writer: 0, value: null, expiryMs: 0, from: 1, isCleared: true };
     const { start, end } = range;
     const names = Array.from({ length: KEYS }, (_, key) => nameOfKey(key)).filter(
-      (name) => name >= latin1(start) && (end === null || name < latin1(end)),
+      (name) => !isEmpty && name >= latin1(start) && (end === null || name < latin1(end)),
     );
-    this.#model.write(names.map((name) => [name, version]));
+    this.#model.write([
+      ...head.map((item, i) => versionOf(item, first + i)),
+      ...names.map((name): [string, Version] => [name, version]),
+      ...tail.map((item, i) => versionOf(item, timestamp + 1 + i)),
+    ]);
+    // What deletes an empty range and nothing else is no write.
+    if (sync && !(isAlone && isEmpty)) this.#model.noteDurable();
   }
 
   /** Many writes at once, so that memtables fill up and levels grow. */
@@ -344,7 +375,7 @@ function itemOf({
   return { key, value: value.size < 0 ? null : bytesOf(value) };
 }
 
-function operationOf({ key, value }: Item, ttl: { readonly ttlMs?: number }): BatchOperation {
+function operationOf({ key, value }: Item, ttl: { readonly ttlMs?: number }): KeyOperation {
   return value === null
     ? { type: 'delete', key: keyOf(key) }
     : { type: 'put', key: keyOf(key), value, ...ttl };

@@ -3,7 +3,7 @@
  * conditions, read and scan at the same time, while a test kills threads or holds snapshots. Each has keys of its own, and every value is checked.
  */
 import assert from 'node:assert/strict';
-import type { BatchOperation, Engine, LsmError, WriteCondition } from '../../native-free-lsm/index.ts';
+import type { Engine, KeyOperation, LsmError, WriteCondition } from '../../native-free-lsm/index.ts';
 import { type Random, seededRandom } from '../../src/clock.ts';
 import type { EngineLedger } from './engine-ledger.ts';
 import { ownValue } from './own-value.ts';
@@ -170,7 +170,7 @@ export class EngineTraffic {
     if (operations.every(({ type }, i) => type === 'delete' && conditions[i].version === null)) return;
     // Nothing is sent by the ledger: whoever finds this value finds what nobody wrote.
     const refused = this.#ledger.next();
-    const again = [...keys].map((key): BatchOperation => {
+    const again = [...keys].map((key): KeyOperation => {
       return { type: 'put', key: engineKey(key), value: ownValue(key, refused, this.#options.maxValueBytes) };
     });
     const second = await this.#engine.writeIf(conditions, again);
@@ -222,7 +222,7 @@ export class EngineTraffic {
     this.writes++;
   }
 
-  #operation(key: number, counter: number, random: Random): BatchOperation {
+  #operation(key: number, counter: number, random: Random): KeyOperation {
     if (random() < this.#options.deleteShare) return { type: 'delete', key: engineKey(key) };
     const bytes = Math.floor(random() * this.#options.maxValueBytes);
     return { type: 'put', key: engineKey(key), value: ownValue(key, counter, bytes) };

@@ -4,12 +4,12 @@ import { recordExpiryMs, recordTimestamp } from '../../../native-free-lsm/format
 import { encodeBatch, OperationCursor } from '../../../native-free-lsm/log/write-operation.ts';
 import { Memtable } from '../../../native-free-lsm/memtable/memtable.ts';
 import { OperationBatch } from '../../../native-free-lsm/operation-batch.ts';
-import type { BatchOperation } from '../../../native-free-lsm/write-requests.ts';
+import type { KeyOperation } from '../../../native-free-lsm/write-requests.ts';
 
 const FIRST = 2 ** 40 + 5;
 const NOW_MS = 1_800_000_000_000;
 
-const OPERATIONS: readonly BatchOperation[] = [
+const OPERATIONS: readonly KeyOperation[] = [
   { type: 'put', key: Buffer.from('a'), value: Buffer.from('one') },
   { type: 'delete', key: Buffer.from('b') },
   { type: 'put', key: Buffer.alloc(300, 'k'), value: Buffer.alloc(70_000, 'v'), ttlMs: 5 },

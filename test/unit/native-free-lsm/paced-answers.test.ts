@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BatchOperation } from '../../../native-free-lsm/index.ts';
+import type { KeyOperation } from '../../../native-free-lsm/index.ts';
 import { PacedAnswers } from '../../../native-free-lsm/paced-answers.ts';
 import { type WriteSink, WriteStatus } from '../../../native-free-lsm/store/sinks.ts';
 import { EngineSimulation } from '../../support/engine-simulation.ts';
@@ -82,7 +82,7 @@ test('one that comes while another is passed on waits for its turn', () => {
 test('large batches that are under way together are all answered, also by a close', async () => {
   const simulation = new EngineSimulation();
   const engine = await simulation.openEngine();
-  const batch = (name: string): BatchOperation[] =>
+  const batch = (name: string): KeyOperation[] =>
     Array.from({ length: 300 }, (_, i) => ({
       type: 'put',
       key: Buffer.from(`${name} ${i}`),

@@ -141,7 +141,7 @@ test('operations, lists of keys, options and snapshots are what they must be', (
     const misspelt = [{ type: 'del', key: KEY }];
     await assert.rejects(
       operations(misspelt),
-      refusal("operations[0].type must be 'put' or 'delete'", /"del"/),
+      refusal("operations[0].type must be 'put', 'delete' or 'clear'", /"del"/),
     );
     const sparse = new Array(3);
     await assert.rejects(operations(sparse), refusal('operations[0] must', /not undefined/));

@@ -32,6 +32,13 @@ class Queue {
     return this.#take(name, rangeOf(put, SINK, 0, false));
   }
 
+  /** A batch that deletes a range and puts a key behind it. */
+  clearInBatch(name: string, start: string, key: string, timestamp = 1000): boolean {
+    const range = { key: Buffer.from(start), record: rangeRecord(timestamp, null), isRange: true };
+    const put = { key: Buffer.from(key), record: record(timestamp + 1, Buffer.alloc(1)) };
+    return this.#take(name, batchOf([range, put], [], SINK, 0, false, this.held.lastBatch));
+  }
+
   #take(name: string, write: QueuedWrite): boolean {
     if (!this.held.holds(write)) return true;
     this.#names.set(write, name);
@@ -43,6 +50,19 @@ class Queue {
     return this.held.takeReleased().map((write) => this.#names.get(write));
   }
 }
+
+test('so does a batch that deletes a range among others', () => {
+  const queue = new Queue();
+  assert.ok(queue.clearInBatch('free', 'a', 'b'));
+  const batch = queue.held.batchBegun();
+  assert.ok(queue.clearInBatch('nothing is held back', 'a', 'b'));
+  assert.ok(!queue.take('conditional', ['k'], ['k']));
+  assert.ok(!queue.clearInBatch('range', 'x', 'y'));
+  assert.ok(!queue.take('behind it', [], ['other']));
+  assert.ok(queue.held.holdsPut(Buffer.from('one more'), record(1000, Buffer.alloc(1))));
+  queue.held.batchEnded(batch);
+  assert.deepEqual(queue.released(), ['conditional', 'range', 'behind it']);
+});
 
 test('a deletion of a range waits for what is held back by its keys, and all that follows waits for it', () => {
   const queue = new Queue();

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  type BatchOperation,
   type Engine,
   type KeyedRecord,
+  type KeyOperation,
   type RecordStore,
   recordTimestamp,
   WriteStatus,
@@ -29,11 +29,11 @@ function bytesFor(version: string): Buffer {
   return Buffer.alloc(VALUE_BYTES, `${version}.`);
 }
 
-function put(key: number, version: string): BatchOperation {
+function put(key: number, version: string): KeyOperation {
   return { type: 'put', key: keyOf(key), value: bytesFor(version) };
 }
 
-function batchOf(version: string, keys: readonly number[] = all): BatchOperation[] {
+function batchOf(version: string, keys: readonly number[] = all): KeyOperation[] {
   return keys.map((key) => put(key, version));
 }
 
