@@ -1,4 +1,5 @@
 import type { BlockCache } from '../cache/block-cache.ts';
+import { ownBytes } from '../format/copy.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { type BlockHit, searchBlock } from '../sstable/block.ts';
 import { BlockLoader } from '../sstable/block-loader.ts';
@@ -9,7 +10,6 @@ import type { TableReader } from '../sstable/table-reader.ts';
 import type { TableLookup, TableSet } from '../sstable/table-set.ts';
 import type { Arenas } from './arenas.ts';
 import { BlockingPages } from './blocking-pages.ts';
-import { copyOut } from './memory-search.ts';
 
 /** Main's place among the counters of reads, see control.ts. */
 const MAIN_THREAD = 0;
@@ -24,10 +24,10 @@ export class BlockingReads {
   readonly #loader: BlockLoader;
   readonly #quarantine: QuarantineLookup;
   readonly #hit: BlockHit = { recordStart: 0, recordEnd: 0 };
-  /** The block that was loaded last is `#block[#start, #end)`. */
-  #block: Uint8Array = new Uint8Array(0);
-  #start = 0;
-  #end = 0;
+  /** The record that was found is `bytes[start, end)`, until anything else is done. */
+  bytes: Uint8Array = new Uint8Array(0);
+  start = 0;
+  end = 0;
 
   /** Pages of scans, by the same files. */
   readonly pages: BlockingPages;
@@ -48,39 +48,47 @@ export class BlockingReads {
   }
 
   /**
-   * The record of a key, from the block at which the lookup stands on, which is not in the cache; null when no table
+   * Finds the record of a key, from the block at which the lookup stands on, which is not in the cache; false: no table
    * has it.
    * @throws LsmError CORRUPTION, IO_ERROR
    */
-  continue(lookup: TableLookup, key: Uint8Array): Uint8Array | null {
-    return this.#walk(lookup, key, false);
+  continue(lookup: TableLookup, key: Uint8Array): boolean {
+    const isFound = this.#walk(lookup, key, false);
+    this.#descriptors.trim();
+    return isFound;
   }
 
   /** @param mayBeCached whether the first block may be in the cache */
-  #walk(lookup: TableLookup, key: Uint8Array, mayBeCached: boolean): Uint8Array | null {
+  #walk(lookup: TableLookup, key: Uint8Array, mayBeCached: boolean): boolean {
     const hit = this.#hit;
     let isLookedFor = mayBeCached;
     do {
       this.#load(lookup.reader, lookup.ordinal, isLookedFor);
       isLookedFor = true;
-      if (searchBlock(this.#block, this.#start, this.#end, key, 0, key.length, hit))
-        return this.#answer(copyOut(this.#block, hit.recordStart, hit.recordEnd));
+      if (searchBlock(this.bytes, this.start, this.end, key, 0, key.length, hit)) {
+        this.start = hit.recordStart;
+        this.end = hit.recordEnd;
+        return true;
+      }
     } while (lookup.next());
-    return this.#answer(null);
+    return false;
   }
 
   /**
-   * The record of a key that a table in quarantine may hold, too: versions decide. The lookup has just begun.
+   * Finds the record of a key that a table in quarantine may hold, too: versions decide. The lookup has just begun.
    * @throws LsmError as above
    */
-  newest(lookup: TableLookup, tables: TableSet, key: Uint8Array): Uint8Array | null {
-    const found = lookup.next() ? this.#walk(lookup, key, true) : null;
-    const newest = this.#quarantine.newest(tables, key, 0, key.length, found ?? undefined);
+  newest(lookup: TableLookup, tables: TableSet, key: Uint8Array): boolean {
+    const isFound = lookup.next() && this.#walk(lookup, key, true);
+    const found = isFound ? ownBytes(this.bytes, this.start, this.end) : undefined;
+    const newest = this.#quarantine.newest(tables, key, 0, key.length, found);
+    this.#descriptors.trim();
     if (this.#quarantine.lost !== undefined) throw this.#quarantine.lost;
-    // As all other reads give it: callers decode Buffers.
-    return this.#answer(
-      newest === undefined ? null : Buffer.from(newest.buffer, newest.byteOffset, newest.length),
-    );
+    if (newest === undefined) return false;
+    this.bytes = newest;
+    this.start = 0;
+    this.end = newest.length;
+    return true;
   }
 
   /**
@@ -102,25 +110,21 @@ export class BlockingReads {
     this.#descriptors.closeAll();
   }
 
-  #answer(record: Uint8Array | null): Uint8Array | null {
-    this.#descriptors.trim();
-    return record;
-  }
-
+  /** Loads a block: it is `bytes[start, end)` then. */
   #load(reader: TableReader, ordinal: number, mayBeCached: boolean): void {
     const cache = this.#cache;
     const { id } = reader.metadata;
     let slot = mayBeCached ? cache.find(id, ordinal) : -1;
     if (slot === -1 && cache.deserves(id, ordinal)) slot = this.#fill(reader, ordinal);
     if (slot === -1) {
-      this.#end = this.#loader.load(reader, ordinal);
-      this.#block = this.#loader.scratch;
-      this.#start = 0;
+      this.end = this.#loader.load(reader, ordinal);
+      this.bytes = this.#loader.scratch;
+      this.start = 0;
       return;
     }
-    this.#block = cache.bytes;
-    this.#start = cache.dataStart(slot);
-    this.#end = cache.dataEnd(slot);
+    this.bytes = cache.bytes;
+    this.start = cache.dataStart(slot);
+    this.end = cache.dataEnd(slot);
   }
 
   /** Reads a block into a place in the cache; returns its slot, -1: it got none. */

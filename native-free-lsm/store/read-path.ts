@@ -4,7 +4,6 @@ import { CallTable } from '../call-table.ts';
 import { LsmError } from '../errors.ts';
 import { frameLength, frameTag, nextFrame, payloadStart } from '../format/frame.ts';
 import type { HashSeed } from '../format/hash.ts';
-import { isVisible, recordValueStart } from '../format/record.ts';
 import type { Page } from '../iterator/page.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 import { isDamage } from '../sstable/damage.ts';
@@ -143,11 +142,11 @@ export class ReadPath {
     if (key.length > MAX_KEY_BYTES) return null;
     const reach = this.#find(key, snapshot);
     if (reach === Reach.found) return this.#search.copy();
-    return reach === Reach.absent ? null : this.#readHere(reach, key, snapshot);
+    return reach !== Reach.absent && this.#readHere(reach, key, snapshot) ? this.#search.copy() : null;
   }
 
   /**
-   * As `readSync`, the value alone: of what memory holds, nothing else is copied.
+   * As `readSync`, the value alone: nothing else is copied.
    * @param nowMs what values end by
    * @returns undefined when there is none, or it is deleted or has ended
    * @throws LsmError CLOSED, CORRUPTION, IO_ERROR
@@ -157,25 +156,28 @@ export class ReadPath {
     if (key.length > MAX_KEY_BYTES) return undefined;
     const reach = this.#find(key, snapshot);
     if (reach === Reach.found) return this.#search.copyValue(nowMs);
-    if (reach === Reach.absent) return undefined;
-    const record = this.#readHere(reach, key, snapshot);
-    return record !== null && isVisible(record, 0, nowMs)
-      ? record.subarray(recordValueStart(record, 0))
-      : undefined;
+    if (reach === Reach.absent || !this.#readHere(reach, key, snapshot)) return undefined;
+    return this.#search.copyValue(nowMs);
   }
 
   /**
-   * Goes on where the lookup is, on the calling thread.
+   * Goes on where the lookup is, on the calling thread. What it finds is where the search says.
    * @throws LsmError CORRUPTION, IO_ERROR
    */
-  #readHere(reach: Reach, key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
+  #readHere(reach: Reach, key: Uint8Array, snapshot: SnapshotPoint | null): boolean {
     try {
-      const { cover, lookup } = this.#search;
-      const record =
+      const blocking = this.#blocking;
+      const search = this.#search;
+      const { cover, lookup } = search;
+      const isFound =
         reach === Reach.missingBlock
-          ? this.#blocking.continue(lookup, key)
-          : this.#blocking.newest(lookup, this.#tables(snapshot), key);
-      return record === null || isHidden(record, 0, cover) ? null : record;
+          ? blocking.continue(lookup, key)
+          : blocking.newest(lookup, this.#tables(snapshot), key);
+      if (!isFound || isHidden(blocking.bytes, blocking.start, cover)) return false;
+      search.bytes = blocking.bytes;
+      search.start = blocking.start;
+      search.end = blocking.end;
+      return true;
     } catch (error) {
       throw this.#failureHere(error);
     }
@@ -234,7 +236,7 @@ export class ReadPath {
     let record: Uint8Array | null = null;
     let failure: LsmError | null = null;
     try {
-      record = this.#starting.run(() => this.#readHere(reach, key, snapshot));
+      if (this.#starting.run(() => this.#readHere(reach, key, snapshot))) record = this.#search.copy();
     } catch (error) {
       failure = error as LsmError;
     }
