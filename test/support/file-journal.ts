@@ -84,7 +84,7 @@ const READS: ReadonlySet<string> = new Set([
   'listSync',
 ]);
 
-class JournaledFileSystem extends SettledCallsFileSystem implements FileSystem {
+export class JournaledFileSystem extends SettledCallsFileSystem implements FileSystem {
   readonly userId = 1000;
   readonly #disk: MemoryFileSystem;
   readonly #steps: Step[];
@@ -92,6 +92,8 @@ class JournaledFileSystem extends SettledCallsFileSystem implements FileSystem {
   /** By descriptor. */
   readonly #written = new Map<number, { readonly path: string; lastWriteBytes: number }>();
   #isKilled = false;
+  /** How many calls are left before the process is killed. */
+  #callsLeft = Number.POSITIVE_INFINITY;
 
   constructor(disk: MemoryFileSystem, steps: Step[], failsToSync: FailsToSync) {
     super();
@@ -103,6 +105,11 @@ class JournaledFileSystem extends SettledCallsFileSystem implements FileSystem {
   /** Nothing that this process calls from now on does anything. */
   kill(): void {
     this.#isKilled = true;
+  }
+
+  /** As `kill`, before the call after so many. */
+  killAfter(calls: number): void {
+    this.#callsLeft = calls;
   }
 
   openReadSync(path: string): number {
@@ -210,6 +217,7 @@ class JournaledFileSystem extends SettledCallsFileSystem implements FileSystem {
   }
 
   get #alive(): MemoryFileSystem {
+    if (this.#callsLeft-- <= 0) this.#isKilled = true;
     if (this.#isKilled) throw new Error('the process was killed');
     return this.#disk;
   }

@@ -22,7 +22,7 @@ import { dumpEntries, FrozenFolder, statFolder, verifyFolder } from '../../nativ
 import { type Random, seededRandom } from '../../src/clock.ts';
 import { record } from './engine-calls.ts';
 import { backgroundAfter, EngineSimulation, TINY_OPTIONS } from './engine-simulation.ts';
-import { DiskReads, FileJournal, type JournalReplay } from './file-journal.ts';
+import { DiskReads, FileJournal, type JournaledFileSystem, type JournalReplay } from './file-journal.ts';
 import { HASH_SEED } from './hash-flood.ts';
 import { packRuns } from './packed-runs.ts';
 
@@ -68,11 +68,14 @@ interface RunOptions {
    * taken back, or done again in another way. Records from outside and large batches, which are lost then, are left out.
    */
   readonly failing?: number;
+  /** Whether the writer is also killed at any call of a flush, of a compaction, of its close and of its next opening. */
+  readonly dies?: boolean;
 }
 
 /** Writes of all kinds, one or several at a time, ranges that are cleared, flushes, compactions, restarts and kills. */
 export async function runFollowed({
   backgroundDelayMs,
+  dies = false,
   failing = 0,
   seed,
   steps,
@@ -118,6 +121,14 @@ export async function runFollowed({
       if (failing === 0) throw error;
     }
   };
+  const dieOpening = (calls: number): void => {
+    const fs = journal.process();
+    fs.killAfter(calls);
+    try {
+      openWriterOn(fs, durability, backgroundDelayMs);
+    } catch {}
+    fs.kill();
+  };
   let process = open();
   for (let step = 0; step < steps; step++) {
     const { simulation, store } = process;
@@ -127,6 +138,14 @@ export async function runFollowed({
       process = open();
     } else if (chance < 4) {
       process.fs.kill();
+      process = open();
+    } else if (dies && chance < 6) {
+      // At any call of a job that has no writes in it, and then of an opening: nobody need ask which writes were lost.
+      process.fs.killAfter(below(40));
+      const calls = [() => store.flush(), () => store.compact(), () => store.close()];
+      await simulation.settle(calls[below(calls.length)]()).catch(() => undefined);
+      process.fs.kill();
+      for (let tries = below(3); tries > 0; tries--) dieOpening(below(60));
       process = open();
     } else if (chance < 6) await job(simulation.settle(store.flush()));
     // What is written meanwhile goes to the next log. A stop ends it early.
@@ -181,10 +200,16 @@ function openWriter(
   backgroundDelayMs: number,
   failsToSync: (path: string, lastWriteBytes: number) => boolean,
 ) {
-  const simulation = new EngineSimulation();
   // What an opening cannot do is thrown by it, and nobody would go on.
   let isOpen = false;
   const fs = journal.process((path, lastWriteBytes) => isOpen && failsToSync(path, lastWriteBytes));
+  const writer = openWriterOn(fs, durability, backgroundDelayMs);
+  isOpen = true;
+  return writer;
+}
+
+function openWriterOn(fs: JournaledFileSystem, durability: Durability, backgroundDelayMs: number) {
+  const simulation = new EngineSimulation();
   const store = RecordStore.open(
     DIRECTORY,
     { ...TINY_OPTIONS, durability },
@@ -195,7 +220,6 @@ function openWriter(
       drawHashSeed: () => HASH_SEED,
     },
   );
-  isOpen = true;
   return { fs, simulation, store };
 }
 

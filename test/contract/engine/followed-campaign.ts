@@ -29,6 +29,7 @@ let looks = 0;
         steps: 150,
         backgroundDelayMs,
         failing: seed % 3 === 0 ? 0.4 : 0,
+        dies: seed % 3 === 1,
       });
       const counts = await lookAlong(run, {
         seed,

@@ -48,3 +48,15 @@ test('looks at a folder whose disk fails to sync the manifest and the ends of lo
   });
   assert.ok(looks > 50 && changing < looks / 10, `${changing} of ${looks} looks`);
 });
+
+test('looks at a folder whose writer is killed at any call of its jobs and openings', async () => {
+  const run = await runFollowed({ seed: 4, steps: 100, backgroundDelayMs: 10, dies: true });
+  const { changing, looks } = await lookAlong(run, {
+    seed: 4,
+    reopenEvery: 20,
+    stepsPerCall: (random) => (random() < 0.01 ? Math.floor(random() * 20) : 0),
+    stepsPerFrozenCall: (random) => (random() < 0.04 ? Math.floor(random() * 5) : 0),
+    stepsPerLook: (random) => Math.floor(random() * 4),
+  });
+  assert.ok(looks > 40 && changing < looks / 10, `${changing} of ${looks} looks`);
+});
