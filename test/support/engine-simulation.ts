@@ -52,7 +52,7 @@ export const TINY_OPTIONS: Partial<EngineOptions> = {
  * done in the turn that asks for it.
  */
 export function backgroundAfter(delayMs: number): ExecutorFactory {
-  if (delayMs === 0) return (context) => new InlineExecutor(context);
+  if (delayMs === 0) return (context) => new SpoilingExecutor(context);
   return (context) => new LateBackground(context, delayMs);
 }
 
@@ -61,7 +61,15 @@ export function compactionsAfter(delayMs: number): ExecutorFactory {
   return (context) => new LateBackground(context, delayMs, 'merge');
 }
 
-class LateBackground extends InlineExecutor {
+/** Overwrites the memory that a job is lent, first of all: whoever still reads a table that lay there reads nonsense. */
+export class SpoilingExecutor extends InlineExecutor {
+  override runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    for (const lent of job.memory) new Uint8Array(lent).fill(0xff);
+    return super.runBackground(job);
+  }
+}
+
+class LateBackground extends SpoilingExecutor {
   readonly #clock: EngineClock;
   readonly #delayMs: number;
   /** The only kind of job that is late; undefined: all are. */
