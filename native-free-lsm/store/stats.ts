@@ -14,7 +14,8 @@ import type { WriteQueue } from './write-queue.ts';
 
 /** Figures of one engine; plain data. Sizes are in bytes. */
 export interface EngineStats {
-  readonly state: 'open' | 'poisoned';
+  /** `closed` from the call of `close` on; `poisoned` in any case when nothing was acknowledged any more. */
+  readonly state: 'open' | 'poisoned' | 'closed';
   readonly lastError: string | null;
   /** What keeps the engine from doing all it should now; empty when nothing does. */
   readonly conditions: readonly EngineCondition[];
@@ -73,7 +74,7 @@ interface StatsSources {
   readonly writer: { readonly fault: LsmError | undefined };
 }
 
-export function collectStats(sources: StatsSources): EngineStats {
+export function collectStats(sources: StatsSources, isClosed: boolean): EngineStats {
   const { arenas, cache, maintenance, options, reads, superVersions, words, writes } = sources;
   const { version } = superVersions;
   let memtableEntries = 0;
@@ -92,7 +93,7 @@ export function collectStats(sources: StatsSources): EngineStats {
     tableReadsByThread[['main', 'writer'][thread] ?? `reader-${thread - 1}`] = reads;
   }
   return {
-    state: sources.writer.fault === undefined ? 'open' : 'poisoned',
+    state: sources.writer.fault !== undefined ? 'poisoned' : isClosed ? 'closed' : 'open',
     lastError: (sources.writer.fault ?? maintenance.lastError)?.message ?? null,
     conditions: sources.conditions.list((worker) => maintenance.stopsWriter(worker)),
     estimatedKeys: Math.max(0, version.entries - version.tombstones * 2 + memtableEntries),

@@ -358,7 +358,7 @@ export class RecordStore extends ReadableStore {
 
   /** Figures of this moment, as plain data. */
   stats(): EngineStats {
-    return collectStats(this.#parts);
+    return collectStats(this.#parts, this.#closing !== undefined);
   }
 
   /**

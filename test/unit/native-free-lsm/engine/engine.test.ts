@@ -18,7 +18,9 @@ test('values are bytes, the empty one included, and a key deleted is absent', as
   assert.deepEqual(await simulation.settle(engine.get(KEY)), Buffer.alloc(0));
   await simulation.settle(engine.delete(KEY));
   assert.equal(await simulation.settle(engine.get(KEY)), undefined);
+  assert.equal(engine.stats().state, 'open');
   await simulation.settle(engine.close());
+  assert.equal(engine.stats().state, 'closed');
   const calls: Promise<unknown>[] = [
     engine.put(KEY, KEY),
     engine.get(KEY),
