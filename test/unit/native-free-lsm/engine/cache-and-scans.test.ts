@@ -7,6 +7,8 @@ import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulati
 const KEYS = 2_000;
 /** All of them are a megabyte. */
 const VALUE_BYTES = 500;
+/** Two entries, and what the cache keeps beside them. */
+const MOST_BLOCK_BYTES = 2 * (VALUE_BYTES + 100);
 const OPTIONS = { ...TINY_OPTIONS, blockCacheBytes: 64 * 1024 };
 /** Each in a block of its own; their blocks fill half of the cache. */
 const HOT = Array.from({ length: 48 }, (_, i) => i * 41);
@@ -56,7 +58,9 @@ for (const [name, range] of SCANS) {
     assert.equal(entries, KEYS);
     assert.equal(during, turns * HOT.length, 'during');
     assert.equal(await hits(simulation, engine), HOT.length, 'after');
-    assert.equal(engine.stats().cacheBytes, cacheBytes, 'it has brought nothing in');
+    // While there is room, the block from which its first, small page begins.
+    const brought = engine.stats().cacheBytes - cacheBytes;
+    assert.ok(brought <= MOST_BLOCK_BYTES, `it has brought in ${brought} bytes`);
     await simulation.settle(engine.close());
   });
 }
