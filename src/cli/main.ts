@@ -81,7 +81,7 @@ const PATIENCE_MS = 1_000;
 export async function main(argv: readonly string[]): Promise<number> {
   // Progress and warnings may be lost where they cannot be written; results may not: output.ts.
   process.stderr.on('error', () => undefined);
-  const help = { stdout: '', stderr: '' };
+  const help = { stdout: '', stderr: '', command: PROGRAM };
   try {
     const failure = await run(argv, help);
     if (help.stdout !== '') await writeOutput(help.stdout);
@@ -89,13 +89,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (failure !== undefined) throw failure;
     return ExitCode.ok;
   } catch (error) {
-    return await reportFailure(error, argv);
+    return await reportFailure(error, help.command);
   }
 }
 
 interface Help {
   stdout: string;
   stderr: string;
+  /** The command that was named, whose help tells more. */
+  command: string;
 }
 
 /** @returns the failure of the command, if it failed */
@@ -132,16 +134,28 @@ async function programFor(argv: readonly string[], help: Help): Promise<Command>
     program.addCommand(command.summary(entry.summary).copyInheritedSettings(program));
     for (const nested of command.commands) nested.copyInheritedSettings(command);
   }
+  help.command = namedBy(argv, program);
   return program;
 }
 
-async function reportFailure(error: unknown, argv: readonly string[]): Promise<number> {
+/** The command that the first words name, of a family of commands the one within it. */
+function namedBy(argv: readonly string[], program: Command): string {
+  const names = [PROGRAM];
+  let command: Command | undefined = program;
+  for (const word of argv) {
+    command = command.commands.find((one) => one.name() === word);
+    if (command === undefined) break;
+    names.push(word);
+  }
+  return names.join(' ');
+}
+
+async function reportFailure(error: unknown, command: string): Promise<number> {
   if (error instanceof OutputClosed) return ExitCode.ok;
   if (error instanceof CommanderError) {
     if (error.exitCode === 0 || error.code === 'commander.help') {
       return error.exitCode === 0 ? ExitCode.ok : ExitCode.error;
     }
-    const command = Object.hasOwn(COMMANDS, argv[0] ?? '') ? `${PROGRAM} ${argv[0]}` : PROGRAM;
     const fault = error.message
       .replace(/^error: /, '')
       .replaceAll('\n', ' ')

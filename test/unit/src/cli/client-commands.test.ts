@@ -308,6 +308,11 @@ describe('wrong usage', { concurrency: 2 }, () => {
     [['get', ''], /^quorate: the key is empty: .*\n$/],
     [['get', 'a', '--ack', 'two'], /^quorate: --ack 'two' is wrong: expected a whole number\n$/],
     [['range'], /^quorate: required option '--start <key>' not specified: see .*\n$/],
+    [
+      ['lsm', 'stat'],
+      /^quorate: missing required argument 'directory': see `node cli.ts lsm stat --help`\n$/,
+    ],
+    [['lsm', 'state'], /^quorate: unknown command 'state'.*: see `node cli.ts lsm --help`\n$/],
     [['frobnicate'], /^quorate: unknown command 'frobnicate': see `node cli.ts --help`\n$/],
   ];
   for (const [args, stderr] of cases) {
