@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { FOLDERS } from '../../../deploy/packages/packages.ts';
 
 const OLD_ZLIB = 'data:text/javascript,export const constants = {}; export default { constants };';
 const HOOKS = `import { registerHooks } from 'node:module';
@@ -11,11 +9,15 @@ registerHooks({
   resolve: (name, context, next) =>
     name === 'node:zlib' ? { url: ${JSON.stringify(OLD_ZLIB)}, shortCircuit: true } : next(name, context),
 });`;
-const ENTRIES = ['index.ts', 'level/index.ts', 'simulation/index.ts'];
+const ENTRIES = {
+  'native-free-lsm': '../../../native-free-lsm/index.ts',
+  'native-free-lsm/level': '../../../native-free-lsm/level/index.ts',
+  'native-free-lsm/simulation': '../../../native-free-lsm/simulation/index.ts',
+};
 
-for (const entry of ENTRIES) {
-  test(`${entry} says in a sentence which Node it needs`, () => {
-    const url = pathToFileURL(`${FOLDERS['native-free-lsm']}/${entry}`).href;
+for (const [name, entry] of Object.entries(ENTRIES)) {
+  test(`${name} says in a sentence which Node it needs`, () => {
+    const url = import.meta.resolve(entry);
     const program = `try {
       await import(${JSON.stringify(url)});
     } catch ({ code, message }) {
