@@ -1,6 +1,6 @@
 import type { EngineClock } from '../../native-free-lsm/index.ts';
 import { ControlWord } from '../../native-free-lsm/shared/control.ts';
-import { InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
+import { type InlineExecutor, MemoryFileSystem } from '../../native-free-lsm/simulation/index.ts';
 import type { SlotJobResult } from '../../native-free-lsm/slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../native-free-lsm/threads/executor.ts';
 import type {
@@ -12,7 +12,7 @@ import type {
   WorkerMessage,
   WriterInit,
 } from '../../native-free-lsm/threads/protocol/posted-messages.ts';
-import { EngineSimulation } from './engine-simulation.ts';
+import { EngineSimulation, SpoilingExecutor } from './engine-simulation.ts';
 
 /**
  * Roles that can be held, and made to die when they next look at their messages; doing both makes no sense. The results
@@ -30,7 +30,7 @@ export class MortalExecutor implements Executor {
   #heldReaders: (() => void)[] = [];
 
   constructor(context: ExecutorContext) {
-    this.#inner = new InlineExecutor(context);
+    this.#inner = new SpoilingExecutor(context);
     this.#words = new Int32Array(context.control);
   }
 
