@@ -115,7 +115,9 @@ function stepOf(file: string): number {
 }
 
 for (const isClosed of [true, false]) {
-  describe(`a folder whose engine was ${isClosed ? 'closed' : 'killed'}`, { timeout: IS_WHOLE ? 3_600_000 : 280_000 }, () => {
+  describe(`a folder whose engine was ${isClosed ? 'closed' : 'killed'}`, {
+    timeout: IS_WHOLE ? 3_600_000 : 280_000,
+  }, () => {
     let folder: SampleFolder;
     /** Where the batches of the log end, including its header and its mark of a clean close. */
     let batchEnds: readonly number[];
