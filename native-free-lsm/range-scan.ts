@@ -106,7 +106,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     return entry === undefined ? END : { done: false, value: entry };
   }
 
-  /** The next entries, as many as there are up to `count`; none at the end. */
+  /** The next entries, as many as there are up to `count`; none at the end. The entries of a call that fails are given by the next one. */
   nextMany(count: number): Promise<Entry[]> {
     const fault = wholeNumberFault('count', count, 1);
     return fault === undefined ? this.#next(count) : Promise.reject(fault);
@@ -122,15 +122,20 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     refuse(wholeNumberFault('count', count, 1));
     if (this.#underWay > 0) throw STILL_UNDER_WAY;
     const entries: Entry[] = [];
-    for (;;) {
-      this.#signal?.throwIfAborted();
-      const range = this.#takeFrom(entries, count);
-      if (range === null) return entries;
-      // Of a page that a reader may be making meanwhile nothing has been taken.
-      this.#ahead = null;
-      this.#accept(
-        this.#store.scanPageSync(this.#request(range, this.#pageLimit(entries, count)), this.#snapshot),
-      );
+    try {
+      for (;;) {
+        this.#signal?.throwIfAborted();
+        const range = this.#takeFrom(entries, count);
+        if (range === null) return entries;
+        // Of a page that a reader may be making meanwhile nothing has been taken.
+        this.#ahead = null;
+        this.#accept(
+          this.#store.scanPageSync(this.#request(range, this.#pageLimit(entries, count)), this.#snapshot),
+        );
+      }
+    } catch (error) {
+      this.#giveBack(entries);
+      throw error;
     }
   }
 
@@ -172,6 +177,7 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
     try {
       reading = this.#takeUpTo(entries, count);
     } catch (error) {
+      this.#giveBack(entries);
       return Promise.reject(error);
     }
     return reading === null
@@ -202,15 +208,27 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
   /** @param reading a page that has been asked for */
   async #fill(entries: Entry[], count: number, reading: Page | Promise<Page> | null): Promise<Entry[]> {
     let asked = reading;
-    for (;;) {
-      if (asked !== null) {
-        this.#accept(await asked);
-        this.#askAhead();
+    try {
+      for (;;) {
+        if (asked !== null) {
+          this.#accept(await asked);
+          this.#askAhead();
+        }
+        this.#signal?.throwIfAborted();
+        asked = this.#takeUpTo(entries, count);
+        if (asked === null) return entries;
       }
-      this.#signal?.throwIfAborted();
-      asked = this.#takeUpTo(entries, count);
-      if (asked === null) return entries;
+    } catch (error) {
+      this.#giveBack(entries);
+      throw error;
     }
+  }
+
+  /** What a call that fails has taken is read again by the next one. */
+  #giveBack(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    this.#left += entries.length;
+    this.#seek(entries[0].key);
   }
 
   /** Adds entries up to a number; returns the page that has to be waited for, null when there are enough or no more. */
