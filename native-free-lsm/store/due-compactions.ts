@@ -20,6 +20,8 @@ interface DueCompactionsParts {
   readonly expiryNowMs: () => number;
   readonly damagedTables: DamagedTables;
   readonly retry: CompactionRetry;
+  /** As of maintenance.ts. */
+  readonly awaitsBatch: () => boolean;
 }
 
 /**
@@ -54,9 +56,10 @@ export class DueCompactions {
     };
     const pick = (heldTables: ReadonlySet<number>): CompactionTask | null =>
       pickCompaction(superVersions.version, this.#busyTables, pickerOptions, heldTables);
+    const shaping = retry.pick(pick) ?? this.#pickRewrite(pickerOptions);
+    // The others are for what can be dropped, and now nothing is.
+    if (shaping !== null || this.#parts.awaitsBatch()) return shaping;
     return (
-      retry.pick(pick) ??
-      this.#pickRewrite(pickerOptions) ??
       this.#pickPurge(pickerOptions, running) ??
       this.#pickHole(pickerOptions, running) ??
       this.#pickExpired(pickerOptions, running, isFull)

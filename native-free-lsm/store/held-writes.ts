@@ -57,6 +57,11 @@ export class HeldWrites {
     this.#batches.delete(batch);
   }
 
+  /** Whether any large batch is under way. */
+  get hasBatches(): boolean {
+    return this.#batches.size > 0;
+  }
+
   /** The last large batch that was called. */
   get lastBatch(): number {
     return this.#lastBatch;

@@ -52,6 +52,11 @@ interface MaintenanceParts {
   readonly conditions: EngineConditions;
   /** Whether nothing may be written now; the maintenance is woken when that is over. */
   readonly isHeld: () => boolean;
+  /**
+   * Whether a large batch is on its way: what was called after it may be in tables before, and a deletion among that must
+   * stay until it has something to hide. It is over by the end of the batch's turn.
+   */
+  readonly awaitsBatch: () => boolean;
   /** No arena is left for the writer's next memtable, so whatever pins one must give it up. */
   readonly onArenasShort: () => void;
   /** Whether `onFlushed` needs to know the slots of a memtable that is flushed from now on. */
@@ -433,7 +438,8 @@ export class Maintenance {
   async #merge(task: CompactionTask): Promise<void> {
     const inputs = [...task.inputs, ...task.overlapping];
     const handles = inputs.map(({ id }) => this.#parts.superVersions.handle(id));
-    const job = this.#tableJobs.merge(task, handles, this.#damagedTables.among(inputs));
+    const damaged = this.#damagedTables.among(inputs);
+    const job = this.#tableJobs.merge(task, handles, damaged, this.#parts.awaitsBatch());
     const commit = async (result: BackgroundResult): Promise<void> => {
       const outputs = result.tables.map(({ metadata }) => metadata);
       const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];

@@ -55,8 +55,14 @@ export class TableJobs {
    * Merges tables into the next level.
    * @param inputs all the tables of the task
    * @param damaged those of them of which only the readable part is to be taken
+   * @param keepsDeletions whether something older may still come into tables
    */
-  merge(task: CompactionTask, inputs: readonly TableHandle[], damaged: readonly number[]): Job {
+  merge(
+    task: CompactionTask,
+    inputs: readonly TableHandle[],
+    damaged: readonly number[],
+    keepsDeletions: boolean,
+  ): Job {
     const { directory, expiryNowMs, hashSeed, options } = this.#parts;
     const rawBytes = rewrittenBytes([...task.inputs, ...task.overlapping]);
     return {
@@ -69,8 +75,8 @@ export class TableJobs {
         fileIds: this.#fileIdsFor(rawBytes),
         targetFileBytes: options.targetFileBytes,
         table: tableOptions(options, task.bottommost, hashSeed),
-        // What is dropped could no longer hide what a damaged table may hold.
-        bottommost: task.bottommost && damaged.length === 0,
+        // What is dropped could no longer hide what a damaged table may hold, or what comes later.
+        bottommost: task.bottommost && damaged.length === 0 && !keepsDeletions,
         dropTombstonesBelow: options.dropTombstonesBelow,
         // A copy, as threads must not read a float64 while it is written; they are only raised, so it drops no more.
         watermarks: task.bottommost && options.watermarks !== null ? options.watermarks.slice(0) : null,

@@ -169,6 +169,7 @@ function connect(
     report,
     conditions,
     isHeld,
+    awaitsBatch: () => writes.awaitsBatch,
     onArenasShort: () => keeper.makeRoom(),
     usesFlushedSlots: () => slots.usesFlushedSlots,
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),

@@ -246,6 +246,11 @@ export class WriteQueue {
     this.#passOn();
   }
 
+  /** Whether a large batch was called that is not in force yet. */
+  get awaitsBatch(): boolean {
+    return this.#held.hasBatches;
+  }
+
   /** Takes up what is held back for no reason any more. */
   #passOn(): void {
     const nowMs = this.#clock.monotonicMs();

@@ -1,6 +1,7 @@
 /** Batches that no memtable holds: they go into tables, all of a batch together. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MAX_TIMESTAMP } from '../../../../native-free-lsm/format/timestamp.ts';
 import {
   type Engine,
   type KeyedRecord,
@@ -285,6 +286,39 @@ test('what is called behind a conditional write that waits for it does not pass 
     ['small batch', undefined, 'free'],
   );
   await simulation.settle(engine.close());
+});
+
+test('what hides a batch that has not come to its turn stays, though a compaction would drop it', async () => {
+  const options = {
+    ...TINY_OPTIONS,
+    dropTombstonesBelow: MAX_TIMESTAMP,
+    l0SlowdownTables: 2,
+    l0StopTables: 2,
+  };
+  for (const hide of [
+    (engine: Engine): Promise<unknown>[] => all.map((key) => engine.delete(keyOf(key))),
+    (engine: Engine): Promise<unknown>[] => [engine.clear({ gte: keyOf(0), lte: keyOf(KEYS - 1) })],
+    (engine: Engine): Promise<unknown>[] =>
+      all.map((key) => engine.put(keyOf(key), bytesFor('short'), { ttlMs: 1 })),
+  ]) {
+    const simulation = new EngineSimulation(options, undefined, backgroundAfter(20));
+    const engine = await simulation.openEngine();
+    const batches = [engine.write(batchOf('first')), engine.write(batchOf('second'))];
+    const later = hide(engine);
+    // So much that the writer has to wait for compactions.
+    for (let i = 0; i < 200; i++) later.push(engine.put(Buffer.from(`other${i}`), bytesFor('other')));
+    await simulation.settle(Promise.all([...batches, ...later]));
+    assert.deepEqual(
+      await versions(simulation, engine),
+      all.map(() => null),
+    );
+    await simulation.settle(engine.compact());
+    assert.deepEqual(
+      await versions(simulation, engine),
+      all.map(() => null),
+    );
+    await simulation.settle(engine.close());
+  }
 });
 
 test('a conditional write waits for those before it alone, though there are always others', async () => {
