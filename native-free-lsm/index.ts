@@ -23,7 +23,7 @@ export * from './format/timestamp.ts';
 export type { FileStatus, FileSystem } from './fs/file-system.ts';
 export { NodeFileSystem } from './fs/node-fs.ts';
 export type { EntryEncoder } from './iterator/entry-encoder.ts';
-export { keyBehind } from './iterator/key-range.ts';
+export { type KeyBounds, keyBehind } from './iterator/key-range.ts';
 export type { PackedPiece } from './iterator/packed-iterator.ts';
 export { Page } from './iterator/page.ts';
 export { PageBuilder, pageEntryBytes } from './iterator/page-builder.ts';

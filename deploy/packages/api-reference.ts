@@ -28,6 +28,7 @@ const TOPICS = [
       'readable-engine.d.ts',
       'write-requests.d.ts',
       'errors.d.ts',
+      'iterator/key-range.d.ts',
       'store/stats.d.ts',
       'store/conditions.d.ts',
       'store/environment.d.ts',

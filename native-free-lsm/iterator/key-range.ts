@@ -5,7 +5,7 @@ import { compareBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 
-/** Bounds as callers give them: at most one on each side; left out: the first key, the last key. */
+/** The bounds of a range of keys: at most one on each side; left out: the first key, the last key. */
 export interface KeyBounds {
   /** Keys above this one. */
   readonly gt?: Uint8Array;
