@@ -138,7 +138,10 @@ export class LogWriter {
   /** Cuts off what a failed append may have left. If this is not called, the next append does it. */
   cutBack(): void {
     this.#check();
-    if (!this.#ragged) return;
+    if (this.#ragged) this.#cut();
+  }
+
+  #cut(): void {
     try {
       this.#fs.truncateSync(this.#fd, this.#lengthBytes);
     } catch (cause) {
@@ -155,8 +158,9 @@ export class LogWriter {
    * by then.
    */
   #endDurably(): void {
-    if (this.#roomEnd > this.#lengthBytes) this.#ragged = true;
-    this.cutBack();
+    this.#check();
+    // Room that cannot be cut off takes batches as before.
+    if (this.#ragged || this.#roomEnd > this.#lengthBytes) this.#cut();
     if (this.#isCutUnsynced) {
       try {
         this.#fs.fdatasyncSync(this.#fd);

@@ -335,6 +335,24 @@ test('a batch that could not be written in its room leaves no trace', () => {
   assert.deepEqual(replay(fs).puts, puts);
 });
 
+test('a log whose room cannot be cut off is not marked, and takes batches as before', () => {
+  const { fs, log } = create();
+  const puts = appendUntilRoom(fs, log);
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'truncate') throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+  assert.throws(() => log.finish(BatchKind.continued), { code: 'IO_ERROR' });
+  append(log, B);
+  log.sync();
+  puts.push(shown(B));
+  assert.deepEqual(replay(fs.kill()).puts, puts);
+  fs.onCall = undefined;
+  log.finish(BatchKind.continued);
+  assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+  assert.deepEqual(replay(fs).puts, puts);
+});
+
 test('what is torn is told from the room behind it', () => {
   const { fs, log } = create();
   const puts = appendUntilRoom(fs, log);
