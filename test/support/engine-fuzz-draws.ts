@@ -47,7 +47,7 @@ export class FuzzDraws {
       baseLevelBytes: 32 << 10,
       levelMultiplier: one(2, 3, 4),
       readers: one(1, 2),
-      durability: one('none', 'interval'),
+      durability: one('none', 'interval', 'sync'),
     };
   }
 

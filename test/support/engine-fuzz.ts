@@ -21,6 +21,7 @@ const CALLERS = 4;
 const MAX_WRITES = 300;
 const MAX_READS = 8;
 const MAX_HELD = 3;
+const SMALL_BATCH = 30;
 const ROUND_MS = 5000;
 const READER_OPTIONS = { maxRecordBytes: 16 << 10, memtableBytes: 64 << 10, blockCacheBytes: 64 << 10 };
 /** An engine rounds the end of a value up, and a read its time down. */
@@ -52,6 +53,13 @@ interface Held {
 
 /** A change of a key by a write: its number in the key's history. */
 type Change = readonly [key: number, write: number];
+
+/** Keys by their numbers, and the bounds of just these. */
+interface DrawnRange {
+  readonly start: number;
+  readonly end: number;
+  readonly bounds: Pick<RangeOptions, 'gte' | 'lt'>;
+}
 
 /** @throws AssertionError or LsmError that says what was wrong */
 export async function fuzzEngine(options: FuzzOptions): Promise<FuzzCounts> {
@@ -192,9 +200,16 @@ class EngineFuzz {
     const count = this.#draw.chance(0.03) ? 600 : 1 + this.#draw.below(30);
     const first = this.#draw.written();
     const isInOrder = this.#draw.chance(0.3);
+    // One that is too large for a memtable deletes no ranges.
+    const clearAt = this.#draw.chance(0.15) && count < SMALL_BATCH ? this.#draw.below(count) : -1;
     for (let i = 0; i < count; i++) {
       const key = isInOrder ? this.#draw.writtenFrom(first + i) : this.#draw.written();
       add(key, this.#draw.chance(0.2) ? null : this.#draw.value(), operations.length);
+      const range = i === clearAt ? this.#drawRange() : undefined;
+      // The batch gives the pair one value, wherever its operations on them are.
+      if (range === undefined || this.#pair.some((one) => range.start <= one && one < range.end)) continue;
+      operations.push({ type: 'clear', ...range.bounds });
+      changes.push(...this.#changesOf(range));
     }
     const shared = this.#draw.chance(0.1) ? null : this.#draw.value();
     for (const key of this.#pair) add(key, shared, this.#draw.below(operations.length + 1));
@@ -217,16 +232,23 @@ class EngineFuzz {
   /** A range that has none or both of the pair. */
   #clear(): void {
     const [one, other] = this.#pair;
-    const start = this.#draw.below(this.#keys.length);
-    const end = Math.min(
-      this.#keys.length,
-      start + 1 + this.#draw.below(this.#draw.chance(0.2) ? this.#keys.length : 60),
-    );
+    const range = this.#drawRange();
+    const { bounds, end, start } = range;
     if ((start <= one && one < end) !== (start <= other && other < end)) return;
-    const changes: Change[] = [];
-    for (let key = start; key < end; key++) changes.push(this.#change(key, null));
+    const changes = this.#changesOf(range);
+    this.#ask(this.#engine.clear(bounds), changes);
+  }
+
+  #drawRange(): DrawnRange {
+    const start = this.#draw.below(this.#keys.length);
+    const most = this.#draw.chance(0.2) ? this.#keys.length : 60;
+    const end = Math.min(this.#keys.length, start + 1 + this.#draw.below(most));
     const lt = end < this.#keys.length ? { lt: this.#keys[end] } : {};
-    this.#ask(this.#engine.clear({ gte: this.#keys[start], ...lt }), changes);
+    return { start, end, bounds: { gte: this.#keys[start], ...lt } };
+  }
+
+  #changesOf({ end, start }: DrawnRange): Change[] {
+    return Array.from({ length: end - start }, (_, at) => this.#change(start + at, null));
   }
 
   #change(key: number, value: string | null): Change {
