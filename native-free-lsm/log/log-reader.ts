@@ -85,8 +85,9 @@ function readLog(
 }
 
 /**
- * Cuts off a log's torn tail and the room behind it, and makes durable what was read of the log: a killed process may have left it only in the
- * page cache, and a power loss must not take what readers see and later versions are compared with.
+ * Cuts off a log's torn tail and the room behind it, and makes durable what was read of the log: a killed process may
+ * have left it only in the page cache, and a power loss must not take what readers see and later versions are compared
+ * with.
  *
  * What is not known to be on the disk is first written again: after a failed sync the system takes such pages for
  * clean, and a sync alone would do nothing.

@@ -9,8 +9,8 @@ import { rangeEnd } from './memtable-ranges.ts';
 import { newestBelow } from './node-iterator.ts';
 
 /**
- * The entries of a memtable in the order in which they were inserted, without range tombstones: where a walk ends, a later one goes on. It runs
- * in any thread while the writer goes on, as what is published below a limit does not change.
+ * The entries of a memtable in the order in which they were inserted, without range tombstones: where a walk ends, a
+ * later one goes on. It runs in any thread while the writer goes on, as what is published below a limit does not change.
  */
 export class ArrivalCursor {
   readonly bytes: Uint8Array;

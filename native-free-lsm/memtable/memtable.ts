@@ -23,13 +23,15 @@
  *    `Atomics.store` of `published`; the reader's limit comes from an `Atomics.load` of that word, by itself
  *    or by a thread it got the limit from by way of a ring or a message.
  *  - What lies at or above the limit may be half-seen through a plain load, and so may the links of a node at or above
- *    `linked`. A reader that meets such an offset loads the same link again with `Atomics.load`, which orders it behind the writer's store of the link.
+ *    `linked`. A reader that meets such an offset loads the same link again with `Atomics.load`, which orders it behind
+ *    the writer's store of the link.
  *  - A hash slot is written once. A slot that points at or above the limit was free when the limit was
  *    published, so a key that had been inserted by then sits before it on the probe path: the search ends.
  *  (An `Atomics.load` at every step costs 8 ns each where a plain load costs 1, some 200 ns a seek.)
  *
- * `reset` wants an arena that nobody reads any more (see epochs.ts). The writer's whole state is in the arena:
- * another thread may become the writer once it is ordered behind the last call of the old one.
+ * `reset` wants an arena that nobody reads any more (see epochs.ts). The writer's state is in the arena, but for where
+ * keys without links begin: another thread, or another `Memtable`, may become the writer once all keys are linked and it
+ * is ordered behind the last call of the old one.
  */
 import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';

@@ -10,9 +10,9 @@ const STRETCH_LEVEL = 2;
 const NO_KEY = new Uint8Array(0);
 
 /**
- * The newest entry below a limit of each key of a memtable that has a node below another limit, from the last key to the first. It is sound for the reasons
- * that MemtableIterator is. Nodes have no links back, so a stretch of nodes is found by a search for its beginning, and
- * walked forward once.
+ * The newest entry below a limit of each key of a memtable that has a node below another limit, from the last key to the
+ * first. It is sound for the reasons that MemtableIterator is. Nodes have no links back, so a stretch of nodes is found
+ * by a search for its beginning, and walked forward once.
  */
 export class ReverseMemtableIterator extends NodeIterator {
   readonly #nodeLimit: number;
