@@ -88,9 +88,9 @@ export class ParameterCursor {
     return this.#nameEnd - this.#nameStart === name.length && this.#target.startsWith(name, this.#nameStart);
   }
 
-  /** The name as it was sent, for a sentence about it. */
+  /** The name as it was sent, for a sentence about it. Node gives the bytes of a target as Latin-1. */
   get shownName(): string {
-    const name = this.#target.slice(this.#nameStart, this.#nameEnd);
+    const name = Buffer.from(this.#target.slice(this.#nameStart, this.#nameEnd), 'latin1').toString();
     return name.length <= MAX_SHOWN_NAME ? name : `${name.slice(0, MAX_SHOWN_NAME)}…`;
   }
 

@@ -66,6 +66,14 @@ test('it reads what URLSearchParams writes, in any order, and refuses what stand
   );
 });
 
+test('a name that is not known is repeated as it was sent, also where it is not ASCII', () => {
+  for (const name of ['größe', '%C3%A4', '', 'x'.repeat(40)]) {
+    const sent = Buffer.from(`id=k&${name}=1`).toString('latin1');
+    assert.ok(readEntity(sent).fault?.sentence.includes(`"${name}"`), name);
+  }
+  assert.match(readEntity(`id=k&${'x'.repeat(41)}`).fault?.sentence ?? '', /"x{40}…"/);
+});
+
 test('it takes exactly what a fatal UTF-8 decoder takes', () => {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   fc.assert(
