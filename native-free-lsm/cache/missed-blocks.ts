@@ -20,7 +20,9 @@ export class MissedBlocks {
   /** Returns whether it was missed before, lately. Now and then it is wrong: what depends on it must not matter. */
   missed(tableId: number, ordinal: number): boolean {
     const fingerprints = this.#fingerprints;
-    const hash = Math.imul(tableId, 0x9e37_79b1) ^ Math.imul(ordinal + 1, 0x85eb_ca6b);
+    const mixed = Math.imul(tableId, 0x9e37_79b1) ^ ordinal;
+    // Once more, as products of two numbers alone fall together where there are many tables of few blocks.
+    const hash = Math.imul(mixed ^ (mixed >>> 15), 0x85eb_ca6b);
     const first = (hash ^ (hash >>> 15)) & (fingerprints.length - 2);
     if (fingerprints[first] === hash) {
       fingerprints[first] = fingerprints[first + 1];
