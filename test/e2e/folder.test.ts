@@ -11,7 +11,7 @@ import { HttpClient } from '../support/http.ts';
 import { freePortRow } from '../support/ports.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
-import { until } from '../support/until.ts';
+import { until, untilPrinted } from '../support/until.ts';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'quorate-folders-'));
 const hasModes = process.platform !== 'win32';
@@ -120,7 +120,7 @@ it('nothing in a data folder is for other users, whatever the umask; what was is
     fs.chmodSync(file, fs.statSync(file).isDirectory() ? 0o755 : 0o644);
   }
   const again = await started(data);
-  assert.match(again.output, /Other users could read the data folder/);
+  await untilPrinted(again, /Other users could read the data folder/);
   assert.deepEqual(open(), []);
   await again.stop();
 });
@@ -134,7 +134,7 @@ it('a cluster.json that is lost is made again, with the id that the nodes have',
   const before = clusterFile(data);
   fs.rmSync(path.join(data, 'cluster.json'));
   const again = await started(data);
-  assert.match(again.output, /cluster\.json was missing and is made again/);
+  await untilPrinted(again, /cluster\.json was missing and is made again/);
   assert.deepEqual(clusterFile(data), before);
   assert.equal((await client.get(again.port, 'key')).body.toString(), 'value');
   await again.stop();

@@ -10,7 +10,7 @@ import { TestCluster } from '../support/cluster.ts';
 import { FakeProfiledNode, nodeThread } from '../support/fake-profiled-node.ts';
 import { cli } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
-import { until } from '../support/until.ts';
+import { until, untilPrinted } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'quorate-profile-test-'));
@@ -98,7 +98,7 @@ describe('profile', { timeout: 120_000 }, () => {
     assert.equal(long.status, 200);
     const [, profiled] = cluster.nodes;
     await Promise.all([assert.rejects(long.text()), profiled.stop()]);
-    assert.match(profiled.output, /All is synced and closed/);
+    await untilPrinted(profiled, /All is synced and closed/);
   });
 
   test('a load of an odd length is profiled, and what is no profile of a node is written nowhere', async () => {

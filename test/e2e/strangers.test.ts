@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { TestCluster } from '../support/cluster.ts';
 import { greeting } from '../support/rpc-handshake.ts';
 import { helloOf } from '../support/rpc-nodes.ts';
-import { until } from '../support/until.ts';
+import { until, untilPrinted } from '../support/until.ts';
 
 interface Peers {
   readonly peers: readonly {
@@ -54,6 +54,12 @@ test('a node with another secret is refused on both sides, says so in its status
   await until(refused, 30_000, () => `${first.output.slice(before)}\n${third.output}`);
   assert.equal((await client.get(ports[2], 'key')).status, 504);
   assert.equal((await client.get(ports[0], 'key')).body.toString(), 'value');
+  await untilPrinted(third, /cluster secret/);
+  await until(
+    () => first.output.includes('cluster secret', before),
+    30_000,
+    () => first.output,
+  );
   for (const output of [first.output.slice(before), third.output]) {
     const lines = output.split('\n').filter((line) => line.includes('cluster secret'));
     assert.ok(lines.length >= 1 && lines.length <= 3, lines.join('\n'));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { TestCluster } from '../support/cluster.ts';
-import { takesLessThan, until } from '../support/until.ts';
+import { takesLessThan, until, untilPrinted } from '../support/until.ts';
 
 const KILLER = fileURLToPath(new URL('../support/thread-killer.ts', import.meta.url));
 /** Well within a request's deadline of 1 s: such an answer was not waited for. */
@@ -58,10 +58,7 @@ test('a node whose writer thread is killed says so, refuses writes at once, serv
     assert.match(refused.body.toString(), /node-1: takes no writes until it is restarted/);
   });
   assert.equal((await client.get(node.port, 'key1')).body.toString(), 'value1');
-  assert.match(
-    node.output,
-    /The node takes no more writes until it is started again: the writer thread died/,
-  );
+  await untilPrinted(node, /The node takes no more writes until it is started again: the writer thread died/);
 
   await node.stop();
   await cluster.startAll();

@@ -15,6 +15,17 @@ export async function until(
   }
 }
 
+const PRINT_TIMEOUT_MS = 30_000;
+
+/** Waits until a process has printed it: what it prints comes by another way than its answers and its end, and later. */
+export async function untilPrinted(process: { readonly output: string }, pattern: RegExp): Promise<void> {
+  await until(
+    () => pattern.test(process.output),
+    PRINT_TIMEOUT_MS,
+    () => `${pattern} is not in ${process.output}`,
+  );
+}
+
 /** Of so many tries a machine that is busy with other things is quick in one, and whoever waits for a timeout in none. */
 const TRIES = 10;
 
