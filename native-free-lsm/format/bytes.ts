@@ -24,6 +24,13 @@ export function compareBytes(
   return nativeCompare.call(a, b, bStart + looped, bEnd, aStart + looped, aEnd);
 }
 
+/** Behind the last byte of a range that is not zero; `start` when all are. */
+export function contentEnd(bytes: Uint8Array, start: number, end: number): number {
+  let behind = end;
+  while (behind > start && bytes[behind - 1] === 0) behind--;
+  return behind;
+}
+
 const nativeCopy = Buffer.prototype.copy;
 
 /**

@@ -1,3 +1,4 @@
+import { contentEnd } from '../format/bytes.ts';
 import { type FileSystem, readFullySync } from '../fs/file-system.ts';
 
 const CHUNK_BYTES = 2 * 1024 * 1024;
@@ -38,9 +39,8 @@ export class LogWindow {
     for (let from = offset; from < this.sizeBytes; from += CHUNK_BYTES) {
       const length = Math.min(CHUNK_BYTES, this.sizeBytes - from);
       const at = this.load(from, length);
-      let used = length;
-      while (used > 0 && this.bytes[at + used - 1] === 0) used--;
-      if (used > 0) end = from + used;
+      const behind = contentEnd(this.bytes, at, at + length);
+      if (behind > at) end = from + behind - at;
     }
     return end;
   }

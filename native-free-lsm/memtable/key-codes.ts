@@ -71,16 +71,12 @@ export class KeyCodes {
    * goes on. So a key comes before those that it begins, and two keys with the same code go on differently.
    */
   #makeOfBytes(nodes: Uint32Array, codes: Uint32Array, start: number, end: number, shared: number): number {
-    const bytes = this.#bytes;
     this.bits = 32;
     for (let at = start; at < end; at++) {
       const node = nodes[at];
-      const key = node + NODE_HEADER_BYTES + shared;
       const left = this.#words[(node >>> 2) + 1] - shared;
-      const first = left > 0 ? bytes[key] : 0;
-      const second = left > 1 ? bytes[key + 1] : 0;
-      const third = left > 2 ? bytes[key + 2] : 0;
-      codes[at] = (first << 24) | (second << 16) | (third << 8) | Math.min(left, CODE_BYTES + 1);
+      const key = node + NODE_HEADER_BYTES + shared;
+      codes[at] = this.#word(key, Math.min(left, CODE_BYTES)) | Math.min(left, CODE_BYTES + 1);
     }
     return shared + CODE_BYTES;
   }

@@ -178,7 +178,7 @@ export class Memtable {
     recordStart: number,
     recordEnd: number,
   ): InsertStatus {
-    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    const hash = this.hash(keyBytes, keyStart, keyEnd);
     return this.insertHashed(hash, true, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
   }
 
@@ -194,7 +194,7 @@ export class Memtable {
     recordStart: number,
     recordEnd: number,
   ): InsertStatus {
-    const hash = hashBytes(keyBytes, keyStart, keyEnd, this.#seed);
+    const hash = this.hash(keyBytes, keyStart, keyEnd);
     return this.insertHashed(hash, false, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
   }
 

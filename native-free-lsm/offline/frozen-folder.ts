@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { folderFault, refuse } from '../arguments.ts';
 import { LsmError } from '../errors.ts';
+import { contentEnd } from '../format/bytes.ts';
 import { type FileStatus, type FileSystem, readFullySync } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { FILE_HEADER_BYTES } from '../log/log-format.ts';
@@ -261,7 +262,7 @@ function openOne(fs: FileSystem, path: string): FrozenFile | undefined {
     for (;;) {
       const sizeBytes = fs.sizeSync(path);
       const isLog = parseFileName(basename(path))?.kind === 'log';
-      const contentBytes = isLog ? contentEnd(fs, descriptor, sizeBytes) : sizeBytes;
+      const contentBytes = isLog ? fileContentEnd(fs, descriptor, sizeBytes) : sizeBytes;
       // A log from which room was cut off meanwhile has its end by now, behind that of the zeros that were found.
       if (fs.sizeSync(path) >= sizeBytes) return { descriptor, sizeBytes, contentBytes };
     }
@@ -272,17 +273,16 @@ function openOne(fs: FileSystem, path: string): FrozenFile | undefined {
   }
 }
 
-/** Behind the last byte that is not zero. */
-function contentEnd(fs: FileSystem, fd: number, sizeBytes: number): number {
+/** Behind the last byte of a file that is not zero. */
+function fileContentEnd(fs: FileSystem, fd: number, sizeBytes: number): number {
   const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, sizeBytes));
   for (let end = sizeBytes; end > 0; ) {
     const start = Math.max(0, end - chunk.length);
-    let used = end - start;
     // What was cut off meanwhile stays zero.
     chunk.fill(0);
-    readFullySync(fs, fd, chunk, 0, used, start);
-    while (used > 0 && chunk[used - 1] === 0) used--;
-    if (used > 0) return start + used;
+    readFullySync(fs, fd, chunk, 0, end - start, start);
+    const usedBytes = contentEnd(chunk, 0, end - start);
+    if (usedBytes > 0) return start + usedBytes;
     end = start;
   }
   return 0;

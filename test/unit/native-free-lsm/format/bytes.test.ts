@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareBytes, copyBytes } from '../../../../native-free-lsm/format/bytes.ts';
+import { compareBytes, contentEnd, copyBytes } from '../../../../native-free-lsm/format/bytes.ts';
 
 test('ranges compare as Buffer.compare does', () => {
   fc.assert(
@@ -56,4 +56,12 @@ test('a range is copied to its place and nothing else changes, from and to share
       assert.deepEqual(Buffer.from(target), Buffer.from(expected));
     }),
   );
+});
+
+test('the content of a range ends behind its last byte that is not zero', () => {
+  const bytes = Uint8Array.of(7, 0, 3, 0, 0);
+  assert.equal(contentEnd(bytes, 0, 5), 3);
+  assert.equal(contentEnd(bytes, 0, 2), 1);
+  assert.equal(contentEnd(bytes, 3, 5), 3);
+  assert.equal(contentEnd(bytes, 5, 5), 5);
 });
