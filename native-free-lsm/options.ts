@@ -70,7 +70,7 @@ export interface EngineOptions {
   readonly maxQueuedWriteBytes: number;
   /** How many bytes of reads may wait in the main thread's memory because the readers' rings are full. */
   readonly maxQueuedReadBytes: number;
-  /** For blocks of tables that were read, and, an eighth of it, for where the keys of gets were found in them. */
+  /** For blocks of tables that were read, and, a sixth of it, for where the keys of gets were found in them. */
   readonly blockCacheBytes: number;
   /** The number of long-lived threads that search the disk. */
   readonly readers: number;

@@ -2,7 +2,7 @@ import type { BlockCache } from './block-cache.ts';
 
 /**
  * Remembers where in cached blocks keys were found, so that the next get of a key needs no filter, index or search of
- * a block to find it again (idea: the key cache of Apache Cassandra). It is the main thread's. A key has two
+ * a block to find it again (idea: the key cache of Apache Cassandra). It is the main thread's. A key has four
  * places, by its hash, of which it takes one from another; longer keys than fit have none.
  *
  *    0  f64  position of the block in the cache: it lies there until the cache's hand has passed it
@@ -29,13 +29,15 @@ const KEY_LENGTH = 7;
 const KEY_AT = 32;
 const MAX_KEY_BYTES = ENTRY_BYTES - KEY_AT;
 const TWO_32 = 0x1_0000_0000;
+/** Places that a key has. */
+const WAYS = 4;
 /** Of the memory for cached blocks. */
-const SHARE = 1 / 8;
+const SHARE = 1 / 6;
 
 /** How much of the memory for cached blocks is for the places of keys. */
 export function keyCacheBytes(blockCacheBytes: number): number {
-  const pairs = Math.floor((blockCacheBytes * SHARE) / (2 * (ENTRY_BYTES + 1)));
-  return Math.max(1, pairs) * 2 * (ENTRY_BYTES + 1);
+  const setBytes = WAYS * (ENTRY_BYTES + 1);
+  return Math.max(1, Math.floor((blockCacheBytes * SHARE) / setBytes)) * setBytes;
 }
 
 export class KeyCache {
@@ -44,14 +46,14 @@ export class KeyCache {
   recordStart = 0;
   recordEnd = 0;
   readonly #cache: BlockCache;
-  readonly #pairs: number;
+  readonly #sets: number;
   readonly #tags: Uint8Array;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   /** Index of the first word of the place that `find` has found. */
   #at = 0;
-  /** Which of two places is taken next. */
+  /** Which of a key's places is taken next. */
   #turn = 0;
 
   /** @param memoryBytes from `keyCacheBytes`; pages become resident when they are first used */
@@ -59,7 +61,7 @@ export class KeyCache {
     const entries = memoryBytes / (ENTRY_BYTES + 1);
     const memory = new ArrayBuffer(entries * ENTRY_BYTES);
     this.#cache = cache;
-    this.#pairs = entries / 2;
+    this.#sets = entries / WAYS;
     this.#tags = new Uint8Array(entries);
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory);
@@ -71,10 +73,9 @@ export class KeyCache {
     const tags = this.#tags;
     const tag = hash & 0xff;
     const first = this.#firstOf(hash);
-    return (
-      (tags[first] === tag && this.#has(first, hash, key)) ||
-      (tags[first + 1] === tag && this.#has(first + 1, hash, key))
-    );
+    for (let entry = first; entry < first + WAYS; entry++)
+      if (tags[entry] === tag && this.#has(entry, hash, key)) return true;
+    return false;
   }
 
   #has(entry: number, hash: number, key: Uint8Array): boolean {
@@ -134,18 +135,19 @@ export class KeyCache {
     for (let i = 0; i < length; i++) bytes[keyAt + i] = key[i];
   }
 
-  /** The place that has the hash already, else one of its two in turn. */
+  /** The place that has the hash already, else one of its four in turn. */
   #placeFor(hash: number): number {
-    const words = this.#words;
+    const tags = this.#tags;
+    const tag = hash & 0xff;
     const first = this.#firstOf(hash);
-    if (words[first * ENTRY_WORDS + HASH] === (hash | 0)) return first;
-    if (words[(first + 1) * ENTRY_WORDS + HASH] === (hash | 0)) return first + 1;
-    this.#turn ^= 1;
+    for (let entry = first; entry < first + WAYS; entry++)
+      if (tags[entry] === tag && this.#words[entry * ENTRY_WORDS + HASH] === (hash | 0)) return entry;
+    this.#turn = (this.#turn + 1) & (WAYS - 1);
     return first + this.#turn;
   }
 
-  /** The first of the two places of a hash. */
+  /** The first of the places of a hash. */
   #firstOf(hash: number): number {
-    return 2 * (((hash * this.#pairs) / TWO_32) >>> 0);
+    return WAYS * (((hash * this.#sets) / TWO_32) >>> 0);
   }
 }

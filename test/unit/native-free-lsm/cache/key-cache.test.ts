@@ -64,27 +64,29 @@ test('a table is the first to have a key in super-versions alone for which that 
   assert.equal(keys.isFirst(0xffff_fff0), false);
 });
 
-test('a key takes the place of one of two others, and one that is too long none', () => {
+test('a key takes the place of one of four others, and one that is too long none', () => {
   const caches = newCaches(1);
   const { keys } = caches;
-  const known = ['first', 'second', 'third', 'fourth', 'fifth'].map((text) => Buffer.from(text));
+  const known = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh'].map((text) =>
+    Buffer.from(text),
+  );
   for (const [hash, key] of known.entries()) {
     add(caches, key, hash);
     assert.ok(keys.find(hash, key));
     const kept = known.filter((other, i) => keys.find(i, other));
-    assert.equal(kept.length, Math.min(2, hash + 1));
+    assert.equal(kept.length, Math.min(4, hash + 1));
   }
   // What has a place keeps it.
-  add(caches, known[4], 4, 8);
-  assert.ok(keys.find(4, known[4]));
+  add(caches, known[6], 6, 8);
+  assert.ok(keys.find(6, known[6]));
   assert.equal(keys.tableId, 8);
   const long = Buffer.alloc(33, 'x');
-  add(caches, long, 5);
-  assert.equal(keys.find(5, long), false);
-  assert.ok(keys.find(4, known[4]));
+  add(caches, long, 7);
+  assert.equal(keys.find(7, long), false);
+  assert.ok(keys.find(6, known[6]));
   const longest = long.subarray(1);
-  add(caches, longest, 6);
-  assert.ok(keys.find(6, longest));
+  add(caches, longest, 8);
+  assert.ok(keys.find(8, longest));
 });
 
 test('a place is forgotten when its block moves or goes, and never leads to other bytes', () => {
