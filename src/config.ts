@@ -25,6 +25,9 @@ export { environmentName, type Setting, type SettingsTable } from './config/sett
 
 type Compression = EngineOptions['bottomCompression'];
 
+/** As many as an engine can have. */
+export const MAX_READERS = 30;
+
 /** `multicast` is experimental: a write is sent once, by IP multicast, and what is lost goes over RPC. */
 type FanOut = 'unicast' | 'multicast';
 
@@ -184,7 +187,7 @@ export const nodeSettings: SettingsTable<NodeSettings> = {
     COMPRESSIONS,
     'of old data: lz4 takes less room, zstd the least, and more time to read',
   ),
-  readers: integerOrAuto('readers', 1, 64, 'threads of a node that search tables'),
+  readers: integerOrAuto('readers', 1, MAX_READERS, 'threads of a node that search tables'),
   antiEntropyIntervalMs: duration(
     'anti-entropy-interval',
     10 * MINUTE,
@@ -286,5 +289,6 @@ export function checkNodeSettings(settings: NodeSettings): void {
 
 /** The cores that this machine has for each node, minus the one that the writer keeps busy; at least one reader. */
 export function readersFor(settings: NodeSettings, cores: number, nodesOnMachine: number): number {
-  return settings.readers > 0 ? settings.readers : Math.max(1, Math.floor(cores / nodesOnMachine) - 1);
+  if (settings.readers > 0) return settings.readers;
+  return Math.min(Math.max(1, Math.floor(cores / nodesOnMachine) - 1), MAX_READERS);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { completeOptions } from '../../../native-free-lsm/options.ts';
 import { loadSettings } from '../../../src/cli/load/settings.ts';
 import { quorumSettings } from '../../../src/cli/quorum-settings.ts';
 import { MAX_REPLICAS } from '../../../src/cluster/placement.ts';
@@ -9,6 +10,7 @@ import {
   clusterSettings,
   defaultNodeSettings,
   environmentName,
+  MAX_READERS,
   memberSettings,
   nodeSettings,
   readersFor,
@@ -104,6 +106,14 @@ describe('the schema of settings', () => {
     assert.equal(readersFor(auto, 16, 1), 15);
     assert.equal(readersFor(auto, 16, 3), 4);
     assert.equal(readersFor({ ...auto, readers: 7 }, 16, 3), 7);
+  });
+
+  it('lets no more readers be asked for, and asks for no more on a machine of many cores, than an engine can have', () => {
+    assert.equal(completeOptions({ readers: MAX_READERS }).readers, MAX_READERS);
+    assert.throws(() => completeOptions({ readers: MAX_READERS + 1 }), { code: 'INVALID_ARGUMENT' });
+    assert.equal(nodeSettings.readers.parse(String(MAX_READERS)), MAX_READERS);
+    assert.throws(() => nodeSettings.readers.parse(String(MAX_READERS + 1)), { code: 'INVALID_CONFIG' });
+    assert.equal(readersFor(defaultNodeSettings(), 192, 1), MAX_READERS);
   });
 
   it('has no rate of repair unless told', () => {
