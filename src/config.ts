@@ -26,7 +26,7 @@ export { environmentName, type Setting, type SettingsTable } from './config/sett
 type Compression = EngineOptions['bottomCompression'];
 
 /** As many as an engine can have. */
-export const MAX_READERS = 30;
+const MAX_READERS = 30;
 
 /** `multicast` is experimental: a write is sent once, by IP multicast, and what is lost goes over RPC. */
 type FanOut = 'unicast' | 'multicast';
