@@ -7,12 +7,11 @@ import { SlotSet } from '../slots/slot-set.ts';
 import type { SlotVersions } from '../slots/slot-versions.ts';
 import { isDamage } from '../sstable/damage.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
-import type { TableReader } from '../sstable/table-reader.ts';
 import type { Executor } from '../threads/executor.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
 import type { Arenas } from './arenas.ts';
 import { KeptDigests } from './kept-digests.ts';
-import { LostTables } from './lost-tables.ts';
+import { LostWatch } from './lost-watch.ts';
 import type { KeyedRecord } from './sinks.ts';
 import { DigestsAsk, LostAsk, RecordsAsk, VersionsAsk } from './slot-asks.ts';
 import type { SuperVersion, SuperVersions } from './super-versions.ts';
@@ -69,17 +68,7 @@ export class SlotKeeper {
   readonly #flushedMeanwhile: { readonly generation: number; readonly slots: Uint8Array }[] = [];
   /** Tables whose slot versions are damaged. */
   readonly #damaged = new Set<number>();
-  readonly #lost: LostTables;
-  /** Slots of which everybody who owns them was asked for what may have been purged. */
-  #givenUp = new SlotSet();
-  #arePrivateGivenUp = false;
-  #lostAsk: LostAsk | undefined;
-  /** How often something has come to be lost since the opening. */
-  losses = 0;
-  /** Slots whose loss is to be looked at anew, as far as they are not healed. */
-  #checkAgain = new SlotSet();
-  /** What the last wish for a flush was for. */
-  #flushWanted = '';
+  readonly #lost: LostWatch;
   /** How many of the next asks are to be asked alone, as one of those that were asked together has failed. */
   #alone = 0;
   #running: Promise<void> | undefined;
@@ -89,12 +78,16 @@ export class SlotKeeper {
     this.#parts = parts;
     const { watermarks } = parts.options;
     this.#watermarks = watermarks === null ? null : new Float64Array(watermarks);
-    this.#lost = new LostTables(parts.fingerprintSeed);
+    this.#lost = new LostWatch(parts.fingerprintSeed, this.#watermarks === null, {
+      look: (slots) => this.#ask(new LostAsk(slots, undefined)),
+      onHealed: parts.onHealed,
+      onFlushWanted: parts.onFlushWanted,
+    });
   }
 
-  /** Finds out what tables that were damaged before this opening have that is nowhere else. */
-  start(): void {
-    this.#updateLost(this.#parts.superVersions.current.quarantine);
+  /** Finds out what tables in quarantine have that is nowhere else: those of the opening, and those that come to it. */
+  quarantineChanged(): void {
+    this.#lost.quarantineChanged(this.#parts.superVersions.current.quarantine);
   }
 
   digests(slots: Uint16Array, minFroms: Uint8Array, signal: AbortSignal | undefined): Promise<Uint32Array> {
@@ -130,6 +123,11 @@ export class SlotKeeper {
     await this.#ask(new LostAsk(asked, signal));
   }
 
+  /** How often something has come to be lost since the opening. */
+  get losses(): number {
+    return this.#lost.losses;
+  }
+
   /** Versions that are lost by damage, as far as it is known. */
   get lostRecords(): number {
     return this.#lost.records;
@@ -145,41 +143,27 @@ export class SlotKeeper {
    * deleted or has expired, and was purged.
    */
   giveUpPurged(slots: Uint16Array): void {
-    if (this.#lost.isEmpty) return;
-    const { unhealed } = this.#lost;
-    const given = new SlotSet();
-    for (const slot of slots) if (unhealed.has(slot) && !this.#givenUp.has(slot)) given.add(slot);
-    for (const slot of given.slots()) this.#givenUp.add(slot);
-    this.#kept.forget(given.bytes);
+    if (!this.#lost.isEmpty) this.#kept.forget(this.#lost.giveUpPurged(slots).bytes);
   }
 
   /** Of the private records that are lost by now, those that are needed were written anew. */
   giveUpPrivate(): void {
-    if (this.#lost.isEmpty || this.#arePrivateGivenUp) return;
-    this.#arePrivateGivenUp = true;
-    this.checkLost();
+    this.#lost.giveUpPrivate();
   }
 
   /** Something may have been healed: looks at everything that is not. */
   checkLost(): void {
-    if (this.#lost.isEmpty) return;
-    this.#checkLater(this.#lost.unhealed);
-    this.#flushWanted = '';
-    this.#askLost();
+    this.#lost.check();
   }
 
   /** Whether it makes a difference to `flushed` which slots a memtable has: else nobody need find out. */
   get usesFlushedSlots(): boolean {
-    return !this.#kept.isEmpty || (this.#watermarks === null && !this.#lost.isEmpty);
+    return !this.#kept.isEmpty || this.#lost.usesWritten;
   }
 
   /** A memtable is in tables now. @param slots those that it has, and maybe others, by SlotSet */
   flushed(generation: number, slots: Uint8Array): void {
-    if (!this.#lost.isEmpty) {
-      this.#checkLater(this.#lost.undurable);
-      this.#checkWritten(slots);
-      this.#askLost();
-    }
+    this.#lost.flushed(slots);
     if (this.#running !== undefined) this.#flushedMeanwhile.push({ generation, slots });
     this.#noteFlushed(generation, slots);
   }
@@ -189,10 +173,7 @@ export class SlotKeeper {
    * @param slots those of their keys, by SlotSet
    */
   changed(slots: Uint8Array): void {
-    if (!this.#lost.isEmpty) {
-      this.#checkWritten(slots);
-      this.#askLost();
-    }
+    this.#lost.written(slots);
     this.#kept.forget(slots);
     // A job that runs has not seen them.
     if (this.#running !== undefined)
@@ -205,7 +186,7 @@ export class SlotKeeper {
     // A job that runs may have seen it.
     if (this.#running !== undefined)
       this.#flushedMeanwhile.push({ generation: Number.POSITIVE_INFINITY, slots: SlotSet.every().bytes });
-    this.#updateLost(this.#parts.superVersions.current.quarantine);
+    this.quarantineChanged();
   }
 
   /** Whether the active memtable, as far as a job has looked, is mostly of what may be purged one day. */
@@ -247,63 +228,6 @@ export class SlotKeeper {
     }
   }
 
-  quarantineChanged(): void {
-    this.#updateLost(this.#parts.superVersions.current.quarantine);
-  }
-
-  #updateLost(quarantine: readonly TableReader[]): void {
-    // What was given up was so for what was known to be lost.
-    if (this.#lost.update(quarantine.map(({ handle }) => handle))) {
-      this.#givenUp = new SlotSet();
-      this.#arePrivateGivenUp = false;
-      this.losses++;
-    }
-    this.#askLost();
-  }
-
-  /** Without watermarks nobody asks about slots, so it is noticed here that keys were written anew. */
-  #checkWritten(slots: Uint8Array): void {
-    if (this.#watermarks === null) this.#checkLater(this.#lost.unhealed, new SlotSet(slots));
-  }
-
-  /** @param among only these of the slots */
-  #checkLater(slots: SlotSet, among = slots): void {
-    for (const slot of slots.slots()) if (among.has(slot)) this.#checkAgain.add(slot);
-  }
-
-  /** Has jobs look what is lost, in slots that nobody has looked at and in those that are to be looked at again. */
-  #askLost(): void {
-    if (this.#lostAsk !== undefined || this.#closed !== undefined) return;
-    const slots = this.#lost.unseen;
-    for (const slot of this.#checkAgain.slots()) slots.add(slot);
-    if (slots.isEmpty && !this.#lost.areSlotsUnknown) return;
-    this.#checkAgain = new SlotSet();
-    const ask = new LostAsk(slots, undefined);
-    this.#lostAsk = ask;
-    this.#ask(ask).then(
-      () => {
-        this.#lostAsk = undefined;
-        this.#askLost();
-      },
-      // What cannot be read now is looked at again when something has changed.
-      () => {
-        this.#lostAsk = undefined;
-      },
-    );
-  }
-
-  /** What jobs have found out may be the last that was missing. */
-  #lookForHealed(): void {
-    const { healed, records, undurable, unhealed } = this.#lost;
-    for (const tableId of healed) this.#parts.onHealed(tableId);
-    // While anything is lost that others may bring, memtables fill up by themselves.
-    if (undurable.isEmpty || undurable.count < unhealed.count) return;
-    const wanted = `${undurable.count} slots, ${records} records`;
-    if (wanted === this.#flushWanted) return;
-    this.#flushWanted = wanted;
-    this.#parts.onFlushWanted();
-  }
-
   #putDeletions(deletions: readonly KeyedRecord[]): void {
     this.#parts.onDeletions(deletions).then(
       // Where nothing has changed another look would find the same: a private one counts as lost until it is in a table,
@@ -330,7 +254,7 @@ export class SlotKeeper {
       this.#take(spec, result);
       this.#answer(spec, result, asks, records);
       if (result.deletions.length > 0) this.#putDeletions(result.deletions);
-      if (!this.#lost.isEmpty) this.#lookForHealed();
+      this.#lost.lookForHealed();
     } catch (error) {
       this.#failed(toLsmError(error, 'look at slots'), asks, spec.tables);
     } finally {
@@ -415,8 +339,8 @@ export class SlotKeeper {
       // What a table in quarantine holds cannot be read as a whole, so none of it counts as being here, but as lost.
       tables: tables.levels.flatMap((readers) => readers.map(({ handle }) => handle)).filter(isReadable),
       quarantine: this.#lost.quarantine,
-      givenUp: this.#givenUp.bytes,
-      arePrivateGivenUp: this.#arePrivateGivenUp,
+      givenUp: this.#lost.givenUp,
+      arePrivateGivenUp: this.#lost.arePrivateGivenUp,
       checked: checked.bytes,
       scanned: [...this.#damaged],
       memtables,

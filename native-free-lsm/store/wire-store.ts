@@ -296,7 +296,7 @@ function connect(
   writer.start();
   for (let reader = 0; reader < options.readers; reader++) readers.start(reader);
   maintenance.wake();
-  slots.start();
+  slots.quarantineChanged();
   // The writer may have said already that it has begun its log, or that it could not.
   traffic.drain();
   return {
