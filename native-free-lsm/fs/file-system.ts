@@ -48,6 +48,11 @@ export interface FileSystem {
   truncateSync(fd: number, lengthBytes: number): void;
   closeSync(fd: number): void;
   sizeSync(path: string): number;
+  /**
+   * How many bytes are free on the file system of a path: no more than these can be written there, and often less, as of
+   * a quota it knows nothing. Infinite where that is not known.
+   */
+  freeBytesSync(path: string): number;
   /** For a symbolic link, the status of the link and not of its target. */
   statusSync(path: string): FileStatus;
   changeModeSync(path: string, mode: number): void;

@@ -16,6 +16,7 @@ import {
   rename,
   renameSync,
   rmdirSync,
+  statfsSync,
   statSync,
   unlink,
   unlinkSync,
@@ -93,6 +94,12 @@ export class NodeFileSystem implements FileSystem {
 
   sizeSync(path: string): number {
     return statSync(path).size;
+  }
+
+  freeBytesSync(path: string): number {
+    const { bfree, blocks, bsize } = statfsSync(path);
+    // Some file systems of networks and of user space say nothing of themselves.
+    return blocks === 0 ? Number.POSITIVE_INFINITY : bfree * bsize;
   }
 
   statusSync(path: string): FileStatus {

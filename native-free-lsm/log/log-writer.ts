@@ -111,13 +111,47 @@ export class LogWriter {
     if (this.#lengthBytes + batchBytes <= this.#roomEnd) return;
     const roomBytes = Math.min(MOST_ROOM_BYTES, Math.max(LEAST_ROOM_BYTES, this.#lengthBytes));
     if (roomBytes < BATCHES_IN_ROOM * batchBytes) return;
-    zeros ??= new Uint8Array(MOST_ROOM_BYTES);
     this.#roomEnd = this.#lengthBytes + roomBytes;
     try {
-      this.#fs.writeSync(this.#fd, [zeros.subarray(0, roomBytes)], this.#lengthBytes);
+      this.#writeZeros(roomBytes);
     } catch {
       // Some of the zeros may be there, which does no harm. Whether the disk takes batches shows when one is written.
       this.#makesRoom = false;
+    }
+  }
+
+  /**
+   * Finds out whether the disk has room for so many bytes behind the last batch, and leaves nothing of them; to be called
+   * when a batch has just been written. Stopped meanwhile, it leaves zeros, which an opening cuts off.
+   * @throws LsmError NO_SPACE, IO_ERROR, POISONED
+   */
+  findRoom(roomBytes: number): void {
+    // Asked first, so that what is left on a full disk is never taken, be it for a moment, from others who need it.
+    if (this.#freeBytes() < roomBytes) throw noRoom(this.path, roomBytes);
+    this.#ragged = true;
+    try {
+      // Written as well, since a quota shows only so.
+      this.#writeZeros(roomBytes);
+    } catch (cause) {
+      this.cutBack();
+      throw ioFailure(`find room for ${roomBytes} bytes in`, this.path, cause);
+    }
+    this.cutBack();
+  }
+
+  #freeBytes(): number {
+    try {
+      return this.#fs.freeBytesSync(this.path);
+    } catch {
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #writeZeros(lengthBytes: number): void {
+    zeros ??= new Uint8Array(MOST_ROOM_BYTES);
+    for (let done = 0; done < lengthBytes; done += zeros.length) {
+      const part = zeros.subarray(0, Math.min(zeros.length, lengthBytes - done));
+      this.#fs.writeSync(this.#fd, [part], this.#lengthBytes + done);
     }
   }
 
@@ -243,6 +277,11 @@ function createAnew(fs: FileSystem, path: string): number {
     fs.removeSync(path);
     return fs.createSync(path);
   }
+}
+
+function noRoom(path: string, roomBytes: number): LsmError {
+  const message = `${path} has no room for ${roomBytes} bytes: the disk is full; make room on it`;
+  return new LsmError('NO_SPACE', message, { file: path });
 }
 
 /** As long as the most room; made by the first log that needs it. */

@@ -99,6 +99,10 @@ export class FrozenFolder implements FileSystem, Disposable {
     return this.#file(path).sizeBytes;
   }
 
+  freeBytesSync(path: string): number {
+    return this.#fs.freeBytesSync(path);
+  }
+
   existsSync(path: string): boolean {
     return resolve(path) === this.#directory || this.#find(path) !== undefined;
   }

@@ -8,6 +8,7 @@ export type FileSystemOperation =
   | 'fdatasync'
   | 'truncate'
   | 'size'
+  | 'freeBytes'
   | 'status'
   | 'changeMode'
   | 'exists'

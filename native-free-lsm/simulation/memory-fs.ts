@@ -207,6 +207,12 @@ export class MemoryFileSystem extends SettledCallsFileSystem implements FileSyst
     return this.#lookup(path, 'stat').lengthBytes;
   }
 
+  freeBytesSync(path: string): number {
+    this.#enter('freeBytes', path);
+    if (!this.#directories.has(resolve(path))) this.#lookup(path, 'statfs');
+    return Math.max(0, this.capacityBytes - this.#usedBytes);
+  }
+
   statusSync(path: string): FileStatus {
     this.#enter('status', path);
     const directory = this.#directories.get(resolve(path));

@@ -4,8 +4,8 @@ import type { EngineConditions } from './conditions.ts';
 
 const PROBE_MS = 1000;
 /**
- * For so long nothing fails before it is reported that writes go well. On a disk that is nearly full small writes succeed
- * between large ones that fail, and nobody can act upon two lines a second.
+ * For so long nothing fails before it is reported that writes go well. Where others use up what room there is, it comes
+ * and goes, and nobody can act upon two lines a second.
  */
 const CALM_MS = 10_000;
 

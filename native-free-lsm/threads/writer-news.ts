@@ -13,6 +13,7 @@ export class WriterNews {
   readonly #responses: RingProducer;
   /** The code of the error that main was told writes fail with; empty: main knows that writes succeed. */
   #told = '';
+  #isSpaceShort = false;
   /** The place of which main was told last that it is damaged. */
   #damaged = '';
 
@@ -32,11 +33,18 @@ export class WriterNews {
   /** Tells main that writes fail with this error, once for each code. */
   failing(error: LsmError): void {
     const { code } = error;
+    if (code === 'NO_SPACE') this.#isSpaceShort = true;
     // Main has heard of a fault by `fault`, and it knows itself when memory is short.
     if (code !== this.#told && code !== 'POISONED' && code !== 'OVERLOADED') this.#tell(code, error);
   }
 
+  /** Whether the disk was full, and nothing has shown since that it has room. */
+  get isSpaceShort(): boolean {
+    return this.#isSpaceShort;
+  }
+
   working(): void {
+    this.#isSpaceShort = false;
     if (this.#told !== '') this.#tell('', undefined);
   }
 

@@ -45,6 +45,11 @@ const LINK_DELAY_MS = 10;
 const LOAD_LINK_DELAY_MS = 100;
 /** For so long after a scan has found keys in no order they are linked with their run. */
 const ORDER_MS = 1000;
+/**
+ * A disk that was full works again when it has room for a memtable's log, or for so much: where small writes succeed
+ * and large ones fail, its state would change with every write.
+ */
+const MOST_FOUND_ROOM_BYTES = 8 * 1024 * 1024;
 const IDLE_SLEEP_MS = 1000;
 const WAIT = Symbol('wait');
 const MEMORY_SHORT = new LsmError(
@@ -414,8 +419,22 @@ export class WriterRole {
       return;
     }
     this.#insertRun();
-    if (!this.#rotationFails) this.#news.working();
+    if (!this.#rotationFails) this.#sayWorking(log);
     this.#syncWhenDue();
+  }
+
+  #sayWorking(log: LogWriter): void {
+    if (this.#news.isSpaceShort) {
+      // Looked for with an empty run alone, with which main asks once a second, and not at every write.
+      if (this.#content.entryBytes > 0) return;
+      try {
+        log.findRoom(Math.min(MOST_FOUND_ROOM_BYTES, this.#options.memtableBytes));
+      } catch (error) {
+        this.#news.failing(toLsmError(error, 'looking for room'));
+        return;
+      }
+    }
+    this.#news.working();
   }
 
   /** Cuts off what was half written. When that fails, the next append cuts first. */

@@ -14,6 +14,7 @@ const READS: ReadonlySet<FileSystemOperation> = new Set([
   'openRead',
   'read',
   'size',
+  'freeBytes',
   'status',
   'exists',
   'list',

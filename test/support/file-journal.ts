@@ -166,6 +166,10 @@ export class JournaledFileSystem extends SettledCallsFileSystem implements FileS
     return this.#alive.sizeSync(path);
   }
 
+  freeBytesSync(path: string): number {
+    return this.#alive.freeBytesSync(path);
+  }
+
   statusSync(path: string): FileStatus {
     return this.#alive.statusSync(path);
   }

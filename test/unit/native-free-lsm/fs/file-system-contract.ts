@@ -23,6 +23,8 @@ export function fileSystemContract(make: () => { fs: FileSystem; directory: stri
     fs.fdatasyncSync(fd);
     fs.closeSync(fd);
     assert.equal(fs.sizeSync(join(directory, 'a')), 5);
+    for (const path of [directory, join(directory, 'a')]) assert.ok(fs.freeBytesSync(path) > 1024, path);
+    assert.throws(() => fs.freeBytesSync(join(directory, 'missing')), hasCode('ENOENT'));
   });
 
   test('a write beyond the end leaves zeros between, also after a truncation', () => {

@@ -13,8 +13,10 @@ import {
 import { seededRandom } from '../../../../src/clock.ts';
 import { DIRECTORY, frames, GENERATION, put, replay, shown } from './log-support.ts';
 
-/** Bytes of the value of a batch to append, or a sync. */
-type Step = number | 'sync';
+/** Bytes of the value of a batch to append, a sync, or a look for room behind the batch before it. */
+type Step = number | 'sync' | 'findRoom';
+/** More than is written at a time. */
+const FOUND_ROOM_BYTES = 300 * 1024;
 const SURVIVALS: readonly Survival[] = ['lost', 'kept', 'torn', 'torn', 'torn'];
 
 interface Run {
@@ -42,7 +44,8 @@ function run(steps: readonly Step[], crashAt: number, hook: CallHook): Run {
       if (step === 'sync') {
         log.sync();
         synced = written.length;
-      } else {
+      } else if (step === 'findRoom') log.findRoom(FOUND_ROOM_BYTES);
+      else {
         const one = put(`key${i}`, String.fromCharCode(97 + i).repeat(step));
         const run = frames([one]);
         written.push(shown(one));
@@ -93,6 +96,10 @@ test('a crash at any call leaves every synced batch and nothing that was not wri
 test('a crash at any call of a log that makes room ahead of its batches', () => {
   const synced = Array.from({ length: 14 }, (_, i): Step[] => [i * 40, 'sync']).flat();
   checkEveryCrash([...synced, 900, 20, 'sync', 20], 1);
+});
+
+test('a crash at any call of a log while room is looked for behind its batches', () => {
+  checkEveryCrash([100, 'findRoom', 30, 'sync', 500, 'sync', 'findRoom', 'findRoom', 20, 'findRoom'], 1);
 });
 
 test('planted faults are noticed: a sync of the file or of the directory that does nothing', () => {

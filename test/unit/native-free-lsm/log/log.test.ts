@@ -386,6 +386,66 @@ test('a full disk leaves no trace: the log is cut back and goes on once there is
   }
 });
 
+test('room that is looked for is found or not, and nothing of it is left', () => {
+  const { fs, log } = create();
+  const puts = appendUntilRoom(fs, log);
+  append(log, B);
+  puts.push(shown(B));
+  let writes = 0;
+  fs.onCall = ({ operation }) => {
+    if (operation === 'write') writes++;
+    return undefined;
+  };
+  const wanted = 600 * 1024;
+  const behindBatches = fs.sizeSync(LOG_PATH) - log.lengthBytes;
+  fs.capacityBytes = fs.usedBytes + wanted - 1;
+  assert.throws(() => log.findRoom(wanted), { code: 'NO_SPACE', canRetry: true });
+  assert.equal(writes, 0, 'a disk that says that it is full is not filled');
+  fs.capacityBytes++;
+  log.findRoom(wanted);
+  assert.ok(writes > 1 && behindBatches > 0);
+  assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+  append(log, C);
+  log.finish(BatchKind.cleanClose);
+  assert.deepEqual(replay(fs).puts, [...puts, shown(C)]);
+});
+
+test('room is not found where a quota ends, of which the disk says nothing, or where the disk says nothing at all', () => {
+  for (const isSilent of [false, true]) {
+    const { fs, log } = create();
+    append(log, A);
+    log.sync();
+    fs.onCall = ({ lengthBytes, operation, path }) => {
+      if (operation === 'freeBytes' && isSilent) throw fileSystemError('ENOSYS', operation, path);
+      if (operation !== 'write' || fs.usedBytes + lengthBytes < 400 * 1024) return undefined;
+      return { doneBytes: 1000, error: fileSystemError('EDQUOT', operation, path) };
+    };
+    assert.throws(() => log.findRoom(600 * 1024), { code: 'NO_SPACE' });
+    assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+    log.findRoom(300 * 1024);
+    append(log, B);
+    log.finish(BatchKind.cleanClose);
+    assert.deepEqual(replay(fs).puts, [A, B].map(shown));
+  }
+});
+
+test('room that was found and cannot be cut off is cut off before the next batch', () => {
+  const { fs, log } = create();
+  append(log, A);
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'truncate') throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+  assert.throws(() => log.findRoom(1000), { code: 'IO_ERROR' });
+  assert.throws(() => append(log, B), { code: 'IO_ERROR' });
+  assert.deepEqual(replay(fs.kill()).puts, [shown(A)]);
+  fs.onCall = undefined;
+  append(log, C);
+  assert.equal(fs.sizeSync(LOG_PATH), log.lengthBytes);
+  log.finish(BatchKind.cleanClose);
+  assert.deepEqual(replay(fs).puts, [A, C].map(shown));
+});
+
 test('a log that cannot be created leaves no file', () => {
   for (const operation of ['write', 'fdatasync', 'syncDirectory']) {
     const fs = new MemoryFileSystem();

@@ -199,6 +199,7 @@ test('a hook sees every call, may skip it, and a crash is for good', () => {
 
 test('a full file system takes what fits; room comes back with removal, truncation and the last close', () => {
   const fs = new MemoryFileSystem({ capacityBytes: 10 });
+  assert.equal(fs.freeBytesSync('/'), 10);
   fs.makeDirectorySync('/db');
   const fd = fs.createSync('/db/a');
   assert.throws(() => fs.writeSync(fd, [Buffer.from('123456'), Buffer.from('789abc')], 0), {

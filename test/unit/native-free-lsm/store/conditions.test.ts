@@ -68,7 +68,10 @@ test('a disk with room for small writes alone is reported once, and once when la
   for (let i = 0; i < 8; i++) {
     assert.notEqual((await write(5000)).error, null);
     assert.equal((await write(10)).error, null);
-    await simulation.pass(2000);
+    for (let ms = 0; ms < 2000; ms += 100) {
+      assert.deepEqual(shown(store), [['NO_SPACE', true]], 'what it says does not change with each write');
+      await simulation.pass(100);
+    }
   }
   assert.deepEqual(
     lines().map((line) => line.slice(0, 11)),
@@ -76,8 +79,36 @@ test('a disk with room for small writes alone is reported once, and once when la
   );
   simulation.fs.onCall = undefined;
   assert.equal((await write(5000)).error, null);
+  await simulation.pass(1000);
+  assert.deepEqual(shown(store), []);
   await simulation.pass(10_000);
   assert.deepEqual(lines().slice(1), ['writes go well again']);
+  await simulation.settle(store.close());
+});
+
+test('a disk that was full works again once it has room for a memtable, and not for a few bytes', async () => {
+  const memtableBytes = 64 * 1024;
+  const { simulation, store, write } = started({ memtableBytes });
+  const { fs } = simulation;
+  fs.capacityBytes = fs.usedBytes + 4000;
+  const codes: (string | undefined)[] = [];
+  for (let i = 0; i < 30; i++) {
+    const { error } = await write(i % 2 === 0 ? 5000 : 10);
+    codes.push((error as { code?: string } | null)?.code);
+    assert.deepEqual(shown(store), [['NO_SPACE', true]]);
+    await simulation.pass(300);
+  }
+  assert.deepEqual(new Set(codes.filter((_, i) => i % 2 === 0)), new Set(['NO_SPACE']));
+  assert.deepEqual(new Set(codes.filter((_, i) => i % 2 === 1)), new Set([undefined]));
+  fs.capacityBytes = fs.usedBytes + memtableBytes / 2;
+  await simulation.pass(5000);
+  assert.deepEqual(shown(store), [['NO_SPACE', true]]);
+  fs.capacityBytes = fs.usedBytes + memtableBytes + 1000;
+  const usedBytes = fs.usedBytes;
+  await simulation.pass(2000);
+  assert.deepEqual(shown(store), []);
+  assert.ok(fs.usedBytes - usedBytes < 500, 'nothing of the room is left');
+  assert.equal((await write(5000)).error, null);
   await simulation.settle(store.close());
 });
 
