@@ -14,16 +14,23 @@ export function invalidArgument(message: string): LsmError {
 /** Any Uint8Array is accepted, also a Buffer or a view of shared memory. */
 export function bytesFault(name: string, given: unknown): LsmError | undefined {
   if (isUint8Array(given)) {
-    // A view whose memory was transferred away has a length of 0.
-    if (given.length > 0 || !isDetached(given)) return undefined;
-    return invalidArgument(`${name} must be bytes, not a view whose memory was transferred away`);
+    if (given.length > 0 || !hasLostItsMemory(given)) return undefined;
+    return invalidArgument(
+      `${name} must be bytes, not a view whose memory was transferred away or made smaller`,
+    );
   }
   const hint = typeof given === 'string' ? ' (encode it first, as Buffer.from does)' : '';
   return invalidArgument(`${name} must be a Uint8Array or Buffer, not ${describe(given)}${hint}`);
 }
 
-function isDetached({ buffer }: Uint8Array): boolean {
-  return buffer instanceof ArrayBuffer && buffer.detached;
+/** Such a view has a length of 0, as an empty one; but its methods throw. */
+function hasLostItsMemory(view: Uint8Array): boolean {
+  try {
+    view.keys();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** A key, or a bound of a range. Either may be empty. */
@@ -58,13 +65,20 @@ export function seedFault(name: string, given: unknown): LsmError | undefined {
   return undefined;
 }
 
-/** An object with no other fields than these: a misspelt one would do nothing, and nobody would notice. */
+/**
+ * An object with no other fields than these: a misspelt one would do nothing, and nobody would notice. Nor would he with
+ * bytes, a Map or a promise, which have no fields: as bounds they would be those of everything.
+ */
 export function fieldsFault(name: string, given: unknown, known: readonly string[]): LsmError | undefined {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    return invalidArgument(`${name} must be an object, not ${describe(given)}`);
+  if (!hasFields(given)) return invalidArgument(`${name} must be an object, not ${describe(given)}`);
   const unknown = Object.keys(given).find((field) => !known.includes(field));
   if (unknown === undefined) return undefined;
   return invalidArgument(`${name} has no ${unknown}: there are ${known.join(', ')}`);
+}
+
+/** Told by its tag, as objects of other realms have other prototypes. */
+export function hasFields(given: unknown): given is object {
+  return Object.prototype.toString.call(given) === '[object Object]';
 }
 
 export function functionFault(name: string, given: unknown): LsmError | undefined {

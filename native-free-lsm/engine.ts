@@ -1,4 +1,4 @@
-import { bytesFault, keyFault, refuse } from './arguments.ts';
+import { bytesFault, hasFields, keyFault, refuse } from './arguments.ts';
 import { onlyBoundsFault } from './bounds-fault.ts';
 import { clearRange, writeWithClears } from './clear-range.ts';
 import { type EngineClock, systemEngineClock } from './clock.ts';
@@ -270,8 +270,8 @@ export class Engine extends ReadableEngine {
 
 /** Writes wait for room where nobody has said that they should not. */
 function waiting(options: Partial<EngineOptions>): Partial<EngineOptions> {
-  if (typeof options !== 'object' || options === null) return options;
-  return { ...options, whenFull: options.whenFull ?? 'wait' };
+  // What is no such object is refused behind this, as it was given.
+  return hasFields(options) ? { ...options, whenFull: options.whenFull ?? 'wait' } : options;
 }
 
 const NO_VALUE = new Uint8Array(0);

@@ -115,6 +115,34 @@ test('a view whose memory was transferred away is not taken for the empty value'
     await assert.rejects(engine.get(value), refusal('key must', /transferred away/));
   }));
 
+test('a view that lies outside of its memory, which has become smaller, is not taken for the empty value', () =>
+  withEngine(async (engine) => {
+    const memory = new ArrayBuffer(10, { maxByteLength: 10 });
+    const value = new Uint8Array(memory, 4, 6);
+    memory.resize(5);
+    await assert.rejects(engine.put(KEY, value), refusal('value must', /transferred away or made smaller/));
+    await assert.rejects(engine.get(value), refusal('key must', /transferred away or made smaller/));
+  }));
+
+test('what has no fields of its own is not taken for bounds or options that leave everything out', () =>
+  withEngine(async (engine, simulation) => {
+    const given = [
+      new Map([['gte', KEY]]),
+      Buffer.alloc(0),
+      new ArrayBuffer(2),
+      Promise.resolve({ gte: KEY }),
+    ];
+    for (const wrong of given as never[]) {
+      await assert.rejects(engine.clear(wrong), refusal('range must be an object', /class/));
+      assert.throws(() => engine.range(wrong), refusal('options must be an object', /class/));
+      await assert.rejects(engine.put(KEY, VALUE, wrong), refusal('options must be an object', /class/));
+      // Where no directory can be, as an opening is not to come so far.
+      await assert.rejects(Engine.open('/dev/null/db', wrong), refusal('options must be an object', /class/));
+    }
+    // Of another realm, as in a test runner.
+    await simulation.settle(engine.clear(runInNewContext('({})')));
+  }));
+
 test('lengths are held to their bounds where something is stored', () =>
   withEngine(async (engine, simulation) => {
     const long = Buffer.alloc(65_536);
