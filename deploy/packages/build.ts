@@ -1,6 +1,6 @@
 /**
- * Makes what the packages carry in their folders `dist`: compiled JavaScript, declarations and maps of the sources, and
- * the vendored parts of libraries.
+ * Makes what the packages carry in their folders `dist`: compiled JavaScript, declarations and maps of the sources, what
+ * threads load in one file each, and the vendored parts of libraries.
  *
  *     node deploy/packages/build.ts [native-free-lsm] [quorate]
  */
@@ -18,7 +18,8 @@ import {
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { installedFolder } from '../../src/cli/page-files.ts';
-import { FOLDERS, PACKAGE_NAMES, type PackageName, PROJECT } from './packages.ts';
+import { joinThreads } from './joined-modules.ts';
+import { ENGINE_IN_DIST, FOLDERS, PACKAGE_NAMES, type PackageName, PROJECT } from './packages.ts';
 import { asPublished, type VendoredLibrary, vendoredBy } from './vendored.ts';
 
 const PROGRAM_FILE = 'src/cli/bin.js';
@@ -37,6 +38,7 @@ function build(name: PackageName): void {
   rmSync(dist, { recursive: true, force: true });
   compile(name);
   for (const file of globSync('**/*.{js,d.ts}', { cwd: dist })) rewriteImports(dist, file);
+  joinThreads(path.join(dist, ENGINE_IN_DIST[name]));
   for (const library of vendoredBy(name)) copyLibrary(library, path.join(dist, 'vendor', library.name));
   if (name !== 'quorate') return;
   const { version } = readManifest(PROJECT);

@@ -1,6 +1,7 @@
 /** What each tarball holds, to the file: told from the sources and from what is vendored, and not from the build. */
 import { globSync } from 'node:fs';
-import { FOLDERS, type PackageName } from '../../deploy/packages/packages.ts';
+import path from 'node:path';
+import { ENGINE_IN_DIST, FOLDERS, JOINED_FILES, type PackageName } from '../../deploy/packages/packages.ts';
 import { vendoredBy } from '../../deploy/packages/vendored.ts';
 import { installedFolder } from '../../src/cli/page-files.ts';
 
@@ -43,7 +44,10 @@ export function expectedFiles(name: PackageName): string[] {
     const files = globSync(library.files, { cwd: installedFolder(library.name, library.broughtBy) });
     return [...files, 'LICENSE', 'package.json'].map((file) => `dist/vendor/${library.name}/${file}`);
   });
-  return [...DOCUMENTS[name], ...compiled, ...vendored].map((file) => file.replaceAll('\\', '/')).sort();
+  const joined = JOINED_FILES.map((file) => path.join('dist', ENGINE_IN_DIST[name], file));
+  return [...DOCUMENTS[name], ...compiled, ...joined, ...vendored]
+    .map((file) => file.replaceAll('\\', '/'))
+    .sort();
 }
 
 /** @returns a sentence for each file that is missing or does not belong there */

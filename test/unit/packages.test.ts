@@ -91,7 +91,8 @@ for (const name of PACKAGE_NAMES) {
       const used = new Set<string>();
       for (const file of expectedFiles(name)) {
         const source = file.replace(/^dist\//, '').replace(/\.js$/, '.ts');
-        if (!file.endsWith('.js') || file.includes('/vendor/')) continue;
+        const isCompiled = file.endsWith('.js') && !file.endsWith('.joined.js');
+        if (!isCompiled || file.includes('/vendor/')) continue;
         const text = readFileSync(path.join(FOLDERS[name], source), 'utf8');
         for (const { specifier, typeOnly } of scanSource(source, text).imports) {
           if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
