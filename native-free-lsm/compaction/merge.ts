@@ -24,11 +24,13 @@ interface Merged {
   readonly damaged: readonly DamagedInput[];
 }
 
-/** For each input: large enough for sequential reading, small enough for a dozen inputs. */
-const READAHEAD_BYTES = 256 * 1024;
+/** For each input: large enough for sequential reading, small enough for a dozen inputs, and for small tables. */
+const MAX_READAHEAD_BYTES = 256 * 1024;
+const MIN_READAHEAD_BYTES = 32 * 1024;
+const READAHEAD_SHARE = 1 / 64;
 
 /** A thread makes one merge after another. */
-const windows = new WindowMemory(READAHEAD_BYTES);
+const windows = new WindowMemory(MAX_READAHEAD_BYTES);
 
 /**
  * Merges tables into new ones with the newest version of each key. It is synchronous and long, so it runs in a pool
@@ -43,6 +45,7 @@ export function mergeTables(
   cancelled: () => boolean,
   expired?: SlotSet,
 ): Merged {
+  const readahead = readaheadBytes(spec.targetFileBytes);
   const descriptors: number[] = [];
   const damaged: SoundIterator[] = [];
   const readers = spec.inputs.map((handle) => new TableReader(handle));
@@ -55,7 +58,7 @@ export function mergeTables(
         if (!spec.damaged.includes(handle.metadata.id)) {
           const fd = openTable(fs, handle);
           descriptors.push(fd);
-          return reader.iterator(fs, fd, READAHEAD_BYTES, windows);
+          return reader.iterator(fs, fd, readahead, windows);
         }
         const iterator = new SoundIterator(fs, reader, () => {
           const fd = openTable(fs, handle);
@@ -73,6 +76,13 @@ export function mergeTables(
     windows.releaseAll();
     for (const fd of descriptors) fs.closeSync(fd);
   }
+}
+
+function readaheadBytes(tableBytes: number): number {
+  return Math.max(
+    MIN_READAHEAD_BYTES,
+    Math.min(MAX_READAHEAD_BYTES, Math.floor(tableBytes * READAHEAD_SHARE)),
+  );
 }
 
 function openTable(fs: FileSystem, handle: TableHandle): number {

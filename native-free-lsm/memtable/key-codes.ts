@@ -11,6 +11,21 @@ const SYMBOLS = 257;
 const END = 0;
 const MOST_CODES = 2 ** 32;
 
+/** Where what is looked at of keys is copied to. */
+export class KeyColumns {
+  readonly first: Uint32Array;
+  readonly second: Uint32Array;
+  readonly lengths: Uint8Array;
+
+  /** @param most how many keys there are, at most */
+  constructor(most: number) {
+    const copied = most < MANY ? 0 : most;
+    this.first = new Uint32Array(copied);
+    this.second = new Uint32Array(copied);
+    this.lengths = new Uint8Array(copied);
+  }
+}
+
 /**
  * Codes of 32 bits that have the order of keys. Where there are many keys, the code has of each position which of the
  * bytes that stand there in any of them it is, counted from the smallest: of digits there are ten, so that eight fit in
@@ -33,15 +48,14 @@ export class KeyCodes {
   /**
    * @param words the arena
    * @param bytes the same memory
-   * @param most how many keys there are, at most
+   * @param columns for as many keys as there are, at most
    */
-  constructor(words: Int32Array, bytes: Uint8Array, most: number) {
+  constructor(words: Int32Array, bytes: Uint8Array, { first, second, lengths }: KeyColumns) {
     this.#words = words;
     this.#bytes = bytes;
-    const copied = most < MANY ? 0 : most;
-    this.#first = new Uint32Array(copied);
-    this.#second = new Uint32Array(copied);
-    this.#lengths = new Uint8Array(copied);
+    this.#first = first;
+    this.#second = second;
+    this.#lengths = lengths;
   }
 
   /**

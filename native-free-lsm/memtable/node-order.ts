@@ -1,7 +1,7 @@
 import { compareBytes } from '../format/bytes.ts';
 import { NODE_HEADER_BYTES } from './arena-layout.ts';
 import { compareNodes, sharedBytes } from './compare-nodes.ts';
-import { KeyCodes } from './key-codes.ts';
+import { KeyCodes, KeyColumns } from './key-codes.ts';
 
 /** Below it comparing is faster than making codes. */
 const FEW = 24;
@@ -12,6 +12,39 @@ const MANY_CODES = 4096;
 const FEW_BITS = 8;
 const MANY_BITS = 11;
 const LEAST_NODES = 1024;
+/** The memory in which more were sorted is not kept. */
+const MAX_KEPT_NODES = 128 * 1024;
+
+/**
+ * What sorting needs for so many nodes. A thread uses it again: one that makes little other garbage collects it late, and
+ * a flush after the other left megabytes.
+ */
+class SortMemory {
+  readonly moved: Uint32Array;
+  readonly codes: Uint32Array;
+  readonly movedCodes: Uint32Array;
+  readonly counts = new Uint32Array(1 << MANY_BITS);
+  readonly columns: KeyColumns;
+
+  constructor(nodes: number) {
+    this.moved = new Uint32Array(nodes);
+    this.codes = new Uint32Array(nodes);
+    this.movedCodes = new Uint32Array(nodes);
+    this.columns = new KeyColumns(nodes);
+  }
+}
+
+/** Nothing else is sorted while a thread sorts. */
+let kept: SortMemory | undefined;
+
+function memoryFor(nodes: number): SortMemory {
+  if (kept !== undefined && kept.codes.length >= nodes) return kept;
+  if (nodes > MAX_KEPT_NODES) return new SortMemory(nodes);
+  kept = new SortMemory(nodes);
+  return kept;
+}
+
+const NO_WORDS = new Uint32Array(0);
 
 /**
  * Sorts the key nodes of an arena by their keys. It puts several bytes of the keys into a code at a time and sorts by
@@ -27,11 +60,11 @@ export class NodeOrder {
   /** Whether those that were added so far are in order, and how many bytes all have in common. */
   #isInOrder = true;
   #shared = 0;
-  #codes = new Uint32Array(0);
+  #codes = NO_WORDS;
   /** Where a pass puts what it moves. */
-  #movedNodes = new Uint32Array(0);
-  #movedCodes = new Uint32Array(0);
-  readonly #counts = new Uint32Array(1 << MANY_BITS);
+  #movedNodes = NO_WORDS;
+  #movedCodes = NO_WORDS;
+  #counts = NO_WORDS;
   /** Groups to be sorted, three numbers each: the first place, the place behind the last, and the bytes they share. */
   readonly #groups: number[] = [];
 
@@ -73,10 +106,12 @@ export class NodeOrder {
 
   #sort(): void {
     const count = this.#count;
-    this.#movedNodes = new Uint32Array(count);
-    this.#codes = new Uint32Array(count);
-    this.#movedCodes = new Uint32Array(count);
-    const keyCodes = new KeyCodes(this.#words, this.#bytes, count);
+    const memory = memoryFor(count);
+    this.#movedNodes = memory.moved;
+    this.#codes = memory.codes;
+    this.#movedCodes = memory.movedCodes;
+    this.#counts = memory.counts;
+    const keyCodes = new KeyCodes(this.#words, this.#bytes, memory.columns);
     const groups = this.#groups;
     groups.push(0, count, this.#shared);
     // A stack of its own, because keys can make it deep.

@@ -62,8 +62,12 @@ function zstdBlockCompressor(zstdLevel: number, blockSizeBytes: number): BlockCo
   };
 }
 
+/** Of this thread: it keeps nothing from one block to the next, and its memory would be garbage after each table. */
+let lz4: Lz4Compressor | undefined;
+
 function lz4BlockCompressor(): BlockCompressor {
-  const compressor = new Lz4Compressor();
+  lz4 ??= new Lz4Compressor();
+  const compressor = lz4;
   let packed = new Uint8Array(0);
   return (block) => {
     const limit = largestPacked(block);

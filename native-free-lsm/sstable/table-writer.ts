@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
-import { ownBytes } from '../format/copy.ts';
+import { ownBytes, withRoom } from '../format/copy.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
 import {
   isTombstone,
@@ -44,6 +44,8 @@ import { TableIndexBuilder } from './table-index.ts';
 import { type TableMetadata, tableFileName, temporaryTableFileName } from './table-metadata.ts';
 
 const MAX_TABLE_KEY_BYTES = 0xffff;
+/** Memory for longer keys is taken when one comes. */
+const USUAL_KEY_BYTES = 256;
 /**
  * The index stays in memory, so it may take a 32nd of the data, plus `FREE_INDEX_BYTES`. A block that would make it
  * larger does not end: the next keys go into the same block. Only long keys that have little in common reach this
@@ -97,9 +99,10 @@ export class TableWriter implements Disposable {
   readonly #slots: SlotSectionBuilder | null;
   #blocks = 0;
   readonly #trailer = new Uint8Array(BLOCK_TRAILER_BYTES);
-  readonly #previousKey = new Uint8Array(MAX_TABLE_KEY_BYTES);
+  #previousKey: Uint8Array = new Uint8Array(USUAL_KEY_BYTES);
   #previousKeyLength = 0;
-  readonly #separator = new Uint8Array(MAX_TABLE_KEY_BYTES);
+  /** As large as the previous key's. */
+  #separator: Uint8Array = new Uint8Array(USUAL_KEY_BYTES);
   /** The size of the blocks written so far. */
   #blocksBytes = 0;
   #smallestKey: Uint8Array = new Uint8Array(0);
@@ -192,7 +195,8 @@ export class TableWriter implements Disposable {
       this.#endBlockBefore(keyBytes, keyStart, keyEnd, shared);
     }
     block.add(shared, keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd);
-    copyBytes(keyBytes, keyStart + shared, keyEnd, previous, shared);
+    if (keyLength > previous.length) this.#growKeys(shared, keyLength);
+    copyBytes(keyBytes, keyStart + shared, keyEnd, this.#previousKey, shared);
     this.#previousKeyLength = keyLength;
     if (this.#entries === 0) this.#smallestKey = ownBytes(keyBytes, keyStart, keyEnd);
     this.#count(recordBytes, recordStart, keyLength, recordEnd);
@@ -239,6 +243,12 @@ export class TableWriter implements Disposable {
 
   [Symbol.dispose](): void {
     this.abandon();
+  }
+
+  /** @param keptBytes of the previous key */
+  #growKeys(keptBytes: number, lengthBytes: number): void {
+    this.#previousKey = withRoom(this.#previousKey, keptBytes, lengthBytes);
+    this.#separator = withRoom(this.#separator, 0, this.#previousKey.length);
   }
 
   #count(record: Uint8Array, recordStart: number, keyLength: number, recordEnd: number): void {
