@@ -48,6 +48,12 @@ const MAX_SHORT_UNPACKED_BYTES = NIBBLE - 1 + 20;
 const STEP_BYTES = 8;
 /** So many bytes of a long match that goes on into itself are copied singly before native calls pay. */
 const LONG_PERIOD_BYTES = 32;
+/**
+ * What is read of a view are numbers with a sign, of which these bits are taken: before a function has been called often,
+ * V8's quick compiler makes an access of those and a call of 50 ns of those without a sign.
+ */
+const BYTE = 0xff;
+const TWO_BYTES = 0xffff;
 const NO_BYTES = new Uint8Array(0);
 const nativeCopy = Buffer.prototype.copy;
 
@@ -123,11 +129,11 @@ export class Lz4Compressor {
         matched += 4;
       }
       if (matched > lastWord)
-        while (matched < matchEnd && from.getUint8(matched) === from.getUint8(matched - distance)) matched++;
+        while (matched < matchEnd && from.getInt8(matched) === from.getInt8(matched - distance)) matched++;
       if (at !== literals) {
         // It may begin earlier than where it was found.
         const earliest = Math.max(literals, start + distance);
-        while (at > earliest && from.getUint8(at - 1) === from.getUint8(at - 1 - distance)) at--;
+        while (at > earliest && from.getInt8(at - 1) === from.getInt8(at - 1 - distance)) at--;
       }
       const count = at - literals;
       const more = matched - at - MIN_MATCH;
@@ -137,7 +143,7 @@ export class Lz4Compressor {
       } else {
         // No literal is in the last twelve bytes, so there are bytes behind them to read.
         if (count < NIBBLE) {
-          into.setUint8(to++, (count << 4) | Math.min(more, NIBBLE));
+          into.setInt8(to++, (count << 4) | Math.min(more, NIBBLE));
           into.setInt32(to, from.getInt32(literals, true), true);
           into.setInt32(to + 4, from.getInt32(literals + 4, true), true);
           if (count > 8) {
@@ -145,14 +151,14 @@ export class Lz4Compressor {
             into.setInt32(to + 12, from.getInt32(literals + 12, true), true);
           }
         } else {
-          into.setUint8(to++, (NIBBLE << 4) | Math.min(more, NIBBLE));
+          into.setInt8(to++, (NIBBLE << 4) | Math.min(more, NIBBLE));
           to = writeMore(into, to, count);
           if (count > NATIVE_BYTES) nativeCopy.call(source, target, to, literals, at);
           else
             for (let i = 0; i < count; i += 4) into.setInt32(to + i, from.getInt32(literals + i, true), true);
         }
         to += count;
-        into.setUint16(to, distance, true);
+        into.setInt16(to, distance, true);
         to += 2;
         if (more >= NIBBLE) to = writeMore(into, to, more);
       }
@@ -184,10 +190,10 @@ function writeSequence(
   const literals = end - start;
   if (targetStart + 3 + literals + moreBytes(literals) + moreBytes(more) > limit) return -1;
   let to = targetStart;
-  into.setUint8(to++, (Math.min(literals, NIBBLE) << 4) | Math.min(more, NIBBLE));
+  into.setInt8(to++, (Math.min(literals, NIBBLE) << 4) | Math.min(more, NIBBLE));
   if (literals >= NIBBLE) to = writeMore(into, to, literals);
-  for (let at = start; at < end; at++) into.setUint8(to++, from.getUint8(at));
-  into.setUint16(to, distance, true);
+  for (let at = start; at < end; at++) into.setInt8(to++, from.getInt8(at));
+  into.setInt16(to, distance, true);
   to += 2;
   return more >= NIBBLE ? writeMore(into, to, more) : to;
 }
@@ -218,8 +224,8 @@ function moreBytes(value: number): number {
 function writeMore(into: DataView, at: number, value: number): number {
   let to = at;
   let rest = value - NIBBLE;
-  for (; rest >= MORE; rest -= MORE) into.setUint8(to++, MORE);
-  into.setUint8(to++, rest);
+  for (; rest >= MORE; rest -= MORE) into.setInt8(to++, MORE);
+  into.setInt8(to++, rest);
   return to;
 }
 
@@ -248,7 +254,7 @@ export function decompressLz4(
   while (at < end) {
     // Short sequences in the middle, in a loop that calls nothing: see the search of the encoder.
     while (at <= lastShort && to <= lastShortTarget) {
-      const token = from.getUint8(at);
+      const token = from.getInt8(at) & BYTE;
       const literals = token >>> 4;
       const more = token & NIBBLE;
       if (literals === NIBBLE || more === NIBBLE) break;
@@ -258,7 +264,7 @@ export function decompressLz4(
         into.setInt32(to + 8, from.getInt32(at + 9, true), true);
         into.setInt32(to + 12, from.getInt32(at + 13, true), true);
       }
-      const distance = from.getUint16(at + 1 + literals, true);
+      const distance = from.getInt16(at + 1 + literals, true) & TWO_BYTES;
       const begin = to + literals;
       const match = begin - distance;
       if (distance < WORD_BYTES || match < targetStart) break;
@@ -272,7 +278,7 @@ export function decompressLz4(
       at += 3 + literals;
       to = begin + more + MIN_MATCH;
     }
-    const token = from.getUint8(at++);
+    const token = from.getInt8(at++) & BYTE;
     let literals = token >>> 4;
     if (literals < NIBBLE && at <= lastStride && to <= lastTargetStride) {
       into.setInt32(to, from.getInt32(at, true), true);
@@ -287,7 +293,7 @@ export function decompressLz4(
       if (literals === NIBBLE) {
         let byte = MORE;
         while (byte === MORE && at < end) {
-          byte = from.getUint8(at++);
+          byte = from.getInt8(at++) & BYTE;
           literals += byte;
         }
       }
@@ -307,18 +313,18 @@ export function decompressLz4(
           at += WORD_BYTES;
           to += WORD_BYTES;
         }
-        while (at < literalsEnd) into.setUint8(to++, from.getUint8(at++));
+        while (at < literalsEnd) into.setInt8(to++, from.getInt8(at++));
       }
       if (at === end) return to === targetEnd;
       if (at + 2 > end) return false;
     }
-    const distance = from.getUint16(at, true);
+    const distance = from.getInt16(at, true) & TWO_BYTES;
     at += 2;
     let bytes = (token & NIBBLE) + MIN_MATCH;
     if (bytes === NIBBLE + MIN_MATCH) {
       let byte = MORE;
       while (byte === MORE && at < end) {
-        byte = from.getUint8(at++);
+        byte = from.getInt8(at++) & BYTE;
         bytes += byte;
       }
     }
@@ -348,7 +354,7 @@ function copyMatch(into: DataView, match: number, start: number, end: number, ta
   if (end - start > NATIVE_BYTES) {
     const distance = start - match;
     const periods = match + distance * Math.ceil(LONG_PERIOD_BYTES / distance);
-    for (let from = match; to < periods; ) into.setUint8(to++, into.getUint8(from++));
+    for (let from = match; to < periods; ) into.setInt8(to++, into.getInt8(from++));
     // From the match's beginning to here are whole periods: each copy of them makes them twice as many.
     while (to < end) {
       const bytes = Math.min(to - match, end - to);
@@ -357,7 +363,7 @@ function copyMatch(into: DataView, match: number, start: number, end: number, ta
     }
     return end;
   }
-  for (let from = match; to < end; ) into.setUint8(to++, into.getUint8(from++));
+  for (let from = match; to < end; ) into.setInt8(to++, into.getInt8(from++));
   return end;
 }
 

@@ -3,7 +3,8 @@ import { corruption, LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
 import { readUint32, writeUint32 } from '../format/integers.ts';
-import { decompressLz4, Lz4Compressor } from '../format/lz4.ts';
+import { Lz4Compressor } from '../format/lz4.ts';
+import { unpackLz4 } from '../format/lz4-memory.ts';
 import { blockFault } from './block.ts';
 
 const { constants, zstdCompressSync, zstdDecompressSync } = zlib;
@@ -181,7 +182,7 @@ export function decompressBlock(
     const end = at + diskBytes;
     const isWhole =
       isLz4Header(stored, at, diskBytes) &&
-      decompressLz4(stored, start, end, target, targetStart, targetStart + memoryBytes);
+      unpackLz4(stored, start, end, target, targetStart, targetStart + memoryBytes);
     if (!isWhole) throw corruption(file, fileOffset, `a block that is not LZ4 of ${memoryBytes} bytes`);
     return;
   }

@@ -1,6 +1,7 @@
 import type { BlockCacheReader } from '../cache/block-cache-reader.ts';
 import { compareBytes } from '../format/bytes.ts';
 import { type HashSeed, hashBytes } from '../format/hash.ts';
+import { lz4Input } from '../format/lz4-memory.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import type { KeyBound } from '../iterator/key-bound.ts';
 import { decodeFragments } from '../range-tombstones/fragment-codec.ts';
@@ -158,6 +159,8 @@ export class TableReader {
 }
 
 function storedBuffer(lengthBytes: number): Uint8Array {
+  const input = lz4Input();
+  if (input !== null && lengthBytes <= input.length) return input;
   if (lengthBytes <= stored.length) return stored;
   if (lengthBytes > MAX_KEPT_BYTES) return new Uint8Array(lengthBytes);
   stored = new Uint8Array(Math.min(MAX_KEPT_BYTES, lengthBytes * 2));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decompressLz4, Lz4Compressor, unpackedLz4Bytes } from '../../../../native-free-lsm/format/lz4.ts';
+import { lz4Input, unpackLz4 } from '../../../../native-free-lsm/format/lz4-memory.ts';
 import { seededRandom } from '../../../../src/clock.ts';
 
 /** With the bytes around what is written, which must not change. */
@@ -17,9 +18,22 @@ function packed(block: Uint8Array, compressor = new Lz4Compressor()): Buffer {
   return Buffer.from(target.slice(MARGIN, end));
 }
 
+/** In both ways, which must come to the same. */
 function unpacked(bytes: Uint8Array, lengthBytes: number): Buffer | undefined {
+  const inJavaScript = unpackedBy(decompressLz4, bytes, lengthBytes);
+  const inWebAssembly = unpackedBy(unpackLz4, bytes, lengthBytes);
+  assert.equal(inWebAssembly === undefined, inJavaScript === undefined);
+  if (inJavaScript !== undefined) assert.ok(inWebAssembly?.equals(inJavaScript));
+  return inJavaScript;
+}
+
+function unpackedBy(
+  decompress: typeof decompressLz4,
+  bytes: Uint8Array,
+  lengthBytes: number,
+): Buffer | undefined {
   const target = new Uint8Array(new SharedArrayBuffer(MARGIN + lengthBytes + MARGIN)).fill(0xee);
-  const isWhole = decompressLz4(bytes, 0, bytes.length, target, MARGIN, MARGIN + lengthBytes);
+  const isWhole = decompress(bytes, 0, bytes.length, target, MARGIN, MARGIN + lengthBytes);
   assert.ok(target.subarray(0, MARGIN).every((byte) => byte === 0xee));
   assert.ok(target.subarray(MARGIN + lengthBytes).every((byte) => byte === 0xee));
   return isWhole ? Buffer.from(target.slice(MARGIN, MARGIN + lengthBytes)) : undefined;
@@ -264,6 +278,45 @@ describe('LZ4', () => {
       unpacked(Buffer.from('1061010050616161616161', 'hex').subarray(0, -1), 10),
       Buffer.from('aaaaaaaaaa'),
     );
+  });
+
+  test('what lies where it had best lie is read from there; a block may be as large as that, or larger', () => {
+    const block = Buffer.from('once and again, once and again, once and again, and the end');
+    const bytes = packed(block);
+    assert.ok(unpacked(bytes, block.length)?.equals(block));
+    const input = lz4Input();
+    assert.ok(input !== null);
+    bytes.copy(input, 5);
+    const target = Buffer.alloc(block.length);
+    assert.ok(unpackLz4(input, 5, 5 + bytes.length, target, 0, block.length));
+    assert.ok(target.equals(block));
+    const random = seededRandom(3);
+    const noise = Buffer.from(Array.from({ length: input.length / 2 }, () => random() * 256));
+    for (const lengthBytes of [input.length - 1, input.length, input.length + 1]) {
+      const large = Buffer.concat([
+        noise,
+        Buffer.alloc(lengthBytes - noise.length, 'abcdefghijklmnopqrstuvwxyz'),
+      ]);
+      assert.ok(unpacked(packed(large), lengthBytes)?.equals(large));
+    }
+  });
+
+  test('where there is no WebAssembly, it is done in JavaScript', async () => {
+    const another = '../../../../native-free-lsm/format/lz4-memory.ts?without-webassembly';
+    const fresh = (await import(
+      another
+    )) as typeof import('../../../../native-free-lsm/format/lz4-memory.ts');
+    const known = Object.getOwnPropertyDescriptor(globalThis, 'WebAssembly');
+    assert.ok(known !== undefined);
+    Reflect.deleteProperty(globalThis, 'WebAssembly');
+    try {
+      const block = Buffer.from(`${'abcd'.repeat(10)}the end`);
+      const bytes = packed(block);
+      assert.ok(unpackedBy(fresh.unpackLz4, bytes, block.length)?.equals(block));
+      assert.equal(fresh.lz4Input(), null);
+    } finally {
+      Object.defineProperty(globalThis, 'WebAssembly', known);
+    }
   });
 
   test('anything at all is read or refused', () => {

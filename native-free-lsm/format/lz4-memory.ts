@@ -1,0 +1,89 @@
+import { copyBytes } from './bytes.ts';
+import { decompressLz4 } from './lz4.ts';
+import { LZ4_ROOM_BYTES, lz4Module } from './lz4-code.ts';
+
+type Decompress = (at: number, end: number, to: number, toEnd: number) => number;
+
+/** What is used of it: TypeScript has it among the types of browsers alone. */
+interface WebAssemblyApi {
+  readonly Module: new (code: Uint8Array) => object;
+  readonly Instance: new (
+    module: object,
+  ) => {
+    readonly exports: { readonly memory: { readonly buffer: ArrayBuffer }; readonly decompress: Decompress };
+  };
+}
+
+/**
+ * Decompresses blocks of up to 64 KiB in WebAssembly, which has a memory of its own: who reads into `input` what is to
+ * be decompressed, and takes it from `output`, saves a copy each.
+ */
+class Lz4Memory {
+  readonly input: Uint8Array;
+  readonly output: Uint8Array;
+  readonly #decompress: Decompress;
+
+  /** @throws Error where there is no WebAssembly with vectors, or no room for another memory */
+  constructor() {
+    const { Instance, Module } = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi })
+      .WebAssembly;
+    const { decompress, memory } = new Instance(new Module(lz4Module())).exports;
+    const { buffer } = memory;
+    this.input = new Uint8Array(buffer, 0, LZ4_ROOM_BYTES);
+    this.output = new Uint8Array(buffer, LZ4_ROOM_BYTES, LZ4_ROOM_BYTES);
+    this.#decompress = decompress;
+  }
+
+  /** As `decompressLz4`, of what has room here. */
+  decompress(
+    source: Uint8Array,
+    start: number,
+    end: number,
+    target: Uint8Array,
+    targetStart: number,
+    targetEnd: number,
+  ): boolean {
+    const { input, output } = this;
+    let at = start;
+    if (source !== input) {
+      at = 0;
+      copyBytes(source, start, end, input, 0);
+    }
+    const bytes = targetEnd - targetStart;
+    if (this.#decompress(at, at + end - start, LZ4_ROOM_BYTES, LZ4_ROOM_BYTES + bytes) === 0) return false;
+    if (target !== output || targetStart !== 0) copyBytes(output, 0, bytes, target, targetStart);
+    return true;
+  }
+}
+
+/** That of the thread; undefined: it has needed none yet; null: there can be none. */
+let ofThread: Lz4Memory | null | undefined;
+
+/** Where what is to be decompressed had best lie; null: anywhere. A thread that has met no LZ4 has no memory for it. */
+export function lz4Input(): Uint8Array | null {
+  return ofThread?.input ?? null;
+}
+
+/** `decompressLz4` in the quickest way that there is. */
+export function unpackLz4(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetStart: number,
+  targetEnd: number,
+): boolean {
+  if (ofThread === undefined) ofThread = memoryOrNull();
+  const hasRoom = end - start <= LZ4_ROOM_BYTES && targetEnd - targetStart <= LZ4_ROOM_BYTES;
+  return ofThread !== null && hasRoom
+    ? ofThread.decompress(source, start, end, target, targetStart, targetEnd)
+    : decompressLz4(source, start, end, target, targetStart, targetEnd);
+}
+
+function memoryOrNull(): Lz4Memory | null {
+  try {
+    return new Lz4Memory();
+  } catch {
+    return null;
+  }
+}
