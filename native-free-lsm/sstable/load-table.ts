@@ -17,7 +17,7 @@ import {
   requireMetaBlock,
   type TableLayout,
 } from './table-format.ts';
-import type { TableHandle } from './table-handle.ts';
+import type { OpenedTable, TableHandle } from './table-handle.ts';
 import { indexFault } from './table-index.ts';
 import { type TableMetadata, tableFileName } from './table-metadata.ts';
 
@@ -38,14 +38,27 @@ export function loadTable(
   metadata: TableMetadata,
   memoryFor: MemorySource = ownMemory,
 ): TableHandle {
-  const path = join(directory, tableFileName(metadata.id));
-  using table = openTable(fs, path);
-  const layout = readTableLayout(fs, table.fd, path);
+  using table = openTable(fs, join(directory, tableFileName(metadata.id)));
+  return loadRest(fs, table.fd, readTableHead(fs, table, metadata), memoryFor);
+}
+
+/** What is known of a table before its index and its filter, which are nearly all of its parts, are read. */
+export interface TableHead {
+  readonly metadata: TableMetadata;
+  readonly path: string;
+  readonly layout: TableLayout;
+  readonly properties: TableProperties;
+  readonly slots: TableHandle['slots'];
+}
+
+/** @throws LsmError as `loadTable` does */
+export function readTableHead(fs: FileSystem, { fd, path }: OpenTable, metadata: TableMetadata): TableHead {
+  const layout = readTableLayout(fs, fd, path);
   if (layout.fileSizeBytes !== metadata.fileSizeBytes) {
     const place = Math.min(layout.fileSizeBytes, metadata.fileSizeBytes);
     throw corruption(path, place, `${layout.fileSizeBytes} bytes instead of ${metadata.fileSizeBytes}`);
   }
-  const properties = readProperties(fs, table.fd, path, layout);
+  const properties = readProperties(fs, fd, path, layout);
   const differing = differingProperty(properties, metadata);
   if (differing !== undefined) {
     const { offset } = requireMetaBlock(layout, MetaBlockType.properties, path);
@@ -55,21 +68,32 @@ export function loadTable(
       `it is another table than the manifest lists: they differ in ${differing}`,
     );
   }
+  requireMetaBlock(layout, MetaBlockType.index, path);
+  const slotBlock = layout.metaBlocks.find(({ type }) => type === MetaBlockType.slotVersions);
+  const slots = slotBlock === undefined ? null : readSlotSection(fs, fd, path, slotBlock);
+  return { metadata, path, layout, properties, slots };
+}
+
+/**
+ * Loads and verifies what its head leaves out.
+ * @throws LsmError CORRUPTION, IO_ERROR
+ */
+export function loadRest(
+  fs: FileSystem,
+  fd: number,
+  { layout, metadata, path, properties, slots }: TableHead,
+  memoryFor: MemorySource = ownMemory,
+): TableHandle {
   const indexBlock = requireMetaBlock(layout, MetaBlockType.index, path);
-  const index = readWhole(fs, table.fd, path, indexBlock, memoryFor);
+  const index = readWhole(fs, fd, path, indexBlock, memoryFor);
   refuse(path, indexBlock, indexFault(index, layout.dataBytes, BLOCK_TRAILER_BYTES, indexBlock.lengthBytes));
   let filter = new SharedArrayBuffer(0);
   let filterBytes = 0;
-  let slots: TableHandle['slots'] = null;
   let ranges: TableHandle['ranges'] = null;
   for (const block of layout.metaBlocks) {
-    if (block.type === MetaBlockType.index || block.type === MetaBlockType.properties) continue;
-    if (block.type === MetaBlockType.slotVersions) {
-      slots = readSlotSection(fs, table.fd, path, block);
-      continue;
-    }
+    if (IN_HEAD.has(block.type) || block.type === MetaBlockType.index) continue;
     const isFilter = block.type === MetaBlockType.bloomFilter;
-    const part = readWhole(fs, table.fd, path, block, isFilter ? memoryFor : ownMemory);
+    const part = readWhole(fs, fd, path, block, isFilter ? memoryFor : ownMemory);
     if (block.type === MetaBlockType.rangeTombstones) {
       refuse(path, block, rangesFault(part, properties));
       ranges = part;
@@ -83,6 +107,8 @@ export function loadTable(
     throw corruption(path, layout.dataBytes, 'the table has no part with its range tombstones');
   return { metadata, path, index, filter, filterBytes, ranges, slots, fault: null };
 }
+
+const IN_HEAD: ReadonlySet<number> = new Set([MetaBlockType.properties, MetaBlockType.slotVersions]);
 
 /** What is wrong with the range tombstones of a table; undefined when nothing is. */
 function rangesFault(memory: SharedArrayBuffer, properties: TableProperties): string | undefined {
@@ -134,11 +160,11 @@ export function findSlotVersions(
  * The seed of the fingerprints in the newest table that has slot versions; undefined when none has, or has them with a
  * seed that nobody has chosen, for the sake of values that expire.
  */
-export function fingerprintSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
-  let newest: TableHandle | undefined;
-  for (const handle of handles) {
-    const isNewer = newest === undefined || handle.metadata.id > newest.metadata.id;
-    if (isNewer && handle.slots !== null) newest = handle;
+export function fingerprintSeedOf(tables: readonly OpenedTable[]): HashSeed | undefined {
+  let newest: OpenedTable | undefined;
+  for (const table of tables) {
+    const isNewer = newest === undefined || table.metadata.id > newest.metadata.id;
+    if (isNewer && table.slots !== null) newest = table;
   }
   const seed = newest?.slots?.head.seed;
   return seed === undefined || (seed.low === 0 && seed.high === 0) ? undefined : seed;
@@ -148,13 +174,14 @@ export function fingerprintSeedOf(handles: readonly TableHandle[]): HashSeed | u
  * The seed of a directory's hashes, which is stored in the filters of its tables: that of the newest table with a
  * filter, undefined when none has one.
  */
-export function hashSeedOf(handles: readonly TableHandle[]): HashSeed | undefined {
-  let newest: TableHandle | undefined;
-  for (const handle of handles) {
-    const isNewer = newest === undefined || handle.metadata.id > newest.metadata.id;
-    if (isNewer && handle.filterBytes > 0) newest = handle;
+export function hashSeedOf(tables: readonly OpenedTable[]): HashSeed | undefined {
+  const newestFirst = tables.filter(({ filterBytes }) => filterBytes > 0);
+  newestFirst.sort((one, other) => other.metadata.id - one.metadata.id);
+  for (const table of newestFirst) {
+    const { filter, filterBytes } = 'load' in table ? table.load() : table;
+    if (filterBytes > 0) return new BloomFilter(filter, filterBytes).seed;
   }
-  return newest === undefined ? undefined : new BloomFilter(newest.filter, newest.filterBytes).seed;
+  return undefined;
 }
 
 /**
@@ -209,11 +236,13 @@ function refuse(path: string, block: MetaBlock, fault: string | undefined): void
   if (fault !== undefined) throw corruption(path, block.offset, fault);
 }
 
-interface OpenTable extends Disposable {
+export interface OpenTable extends Disposable {
   readonly fd: number;
+  readonly path: string;
 }
 
-function openTable(fs: FileSystem, path: string): OpenTable {
+/** @throws LsmError as `loadTable` does */
+export function openTable(fs: FileSystem, path: string): OpenTable {
   let fd: number;
   try {
     fd = fs.openReadSync(path);
@@ -221,5 +250,5 @@ function openTable(fs: FileSystem, path: string): OpenTable {
     if ((error as { code?: string }).code !== 'ENOENT') throw ioFailure('open', path, error);
     throw new LsmError('CORRUPTION', `${path} is missing`, { file: path, offset: 0, cause: error });
   }
-  return { fd, [Symbol.dispose]: () => fs.closeSync(fd) };
+  return { fd, path, [Symbol.dispose]: () => fs.closeSync(fd) };
 }

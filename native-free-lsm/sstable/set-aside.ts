@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { corruption } from '../errors.ts';
+import { corruption, type LsmError } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { isDamage } from './damage.ts';
 import { findSlotVersions, isAnotherTable, loadTable } from './load-table.ts';
@@ -8,7 +8,7 @@ import { type TableMetadata, tableFileName } from './table-metadata.ts';
 import { unreadableTable } from './unreadable-table.ts';
 
 /** How often the disk may fail to read a table before the table counts as unreadable. */
-const MAX_LOADS = 3;
+export const MAX_LOADS = 3;
 
 /**
  * Damage in one table costs only its own content, so the engine is opened without it. A file that is missing, or has
@@ -23,18 +23,40 @@ export function loadOrSetAside(
   metadata: TableMetadata,
   report: (message: string) => void,
 ): TableHandle {
-  for (let load = 1; ; load++) {
+  return orSetAside(fs, directory, metadata, report, () => loadTable(fs, directory, metadata));
+}
+
+/** As `loadOrSetAside`, for whoever loads a table in another way. */
+export function orSetAside<Table>(
+  fs: FileSystem,
+  directory: string,
+  metadata: TableMetadata,
+  report: (message: string) => void,
+  load: () => Table,
+): Table | TableHandle {
+  for (let loads = 1; ; loads++) {
     try {
-      return loadTable(fs, directory, metadata);
+      return load();
     } catch (error) {
       if (!isDamage(error) || error.systemCode === 'ENOENT') throw error;
-      if (error.code === 'IO_ERROR' && load < MAX_LOADS) continue;
+      if (error.code === 'IO_ERROR' && loads < MAX_LOADS) continue;
       if (isAnotherTable(fs, directory, metadata)) throw error;
-      const path = join(directory, tableFileName(metadata.id));
-      const cause =
-        error.code === 'CORRUPTION' ? error : corruption(path, 0, `it cannot be read (${error.message})`);
-      report(`${cause.message}. Nothing of this table can be read; all else is served`);
-      return unreadableTable(path, metadata, cause, findSlotVersions(fs, directory, metadata));
+      return setAside(fs, directory, metadata, report, error);
     }
   }
+}
+
+/** The handle of a table that cannot be read. */
+export function setAside(
+  fs: FileSystem,
+  directory: string,
+  metadata: TableMetadata,
+  report: (message: string) => void,
+  error: LsmError,
+): TableHandle {
+  const path = join(directory, tableFileName(metadata.id));
+  const cause =
+    error.code === 'CORRUPTION' ? error : corruption(path, 0, `it cannot be read (${error.message})`);
+  report(`${cause.message}. Nothing of this table can be read; all else is served`);
+  return unreadableTable(path, metadata, cause, findSlotVersions(fs, directory, metadata));
 }

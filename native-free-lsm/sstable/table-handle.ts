@@ -28,6 +28,19 @@ export interface TableHandle {
   readonly descriptor?: number;
 }
 
+/** A table whose index and filter are loaded when somebody needs them. It stays in its thread: a handle is what is posted. */
+export interface DeferredTable extends Disposable {
+  readonly metadata: TableMetadata;
+  readonly path: string;
+  readonly slots: TableHandle['slots'];
+  /** The size of the filter; 0: the table has none. */
+  readonly filterBytes: number;
+  /** The same handle each time. It cannot fail: what cannot be read becomes the handle of an unreadable table. */
+  load(): TableHandle;
+}
+
+export type OpenedTable = TableHandle | DeferredTable;
+
 /** What is wrong with a table, and at which byte. */
 interface TableFault {
   readonly message: string;

@@ -14,7 +14,7 @@ import { CachedWindow } from './cached-window.ts';
 import type { DescriptorCache } from './descriptor-cache.ts';
 import { readExactly } from './read-exactly.ts';
 import { ReverseTableIterator } from './reverse-table-iterator.ts';
-import type { TableHandle } from './table-handle.ts';
+import type { DeferredTable, OpenedTable, TableHandle } from './table-handle.ts';
 import { TableIndex } from './table-index.ts';
 import { TableIterator } from './table-iterator.ts';
 import type { TableMetadata } from './table-metadata.ts';
@@ -34,35 +34,71 @@ const NO_RANGES = new RangeFragments();
 
 /** How one thread reads a table: its filter, its index and its blocks. It keeps no file open. */
 export class TableReader {
-  readonly handle: TableHandle;
   readonly metadata: TableMetadata;
-  readonly blockCount: number;
+  readonly path: string;
   /** Its range tombstones. */
   readonly ranges: RangeFragments;
-  readonly #filter: BloomFilter;
-  readonly #index: TableIndex;
+  /** Set until index and filter are loaded, which the first look at one of them does. */
+  #deferred: DeferredTable | undefined;
+  #handle!: TableHandle;
+  #filter!: BloomFilter;
+  #index!: TableIndex;
 
-  constructor(handle: TableHandle) {
-    this.handle = handle;
-    this.metadata = handle.metadata;
-    this.#filter = new BloomFilter(handle.filter, handle.filterBytes);
-    this.#index = new TableIndex(handle.index, BLOCK_TRAILER_BYTES);
-    this.blockCount = this.#index.blockCount;
-    this.ranges = handle.ranges === null ? NO_RANGES : decodeFragments(handle.ranges);
+  /** @param table a deferred one has no range tombstones */
+  constructor(table: OpenedTable) {
+    this.metadata = table.metadata;
+    this.path = table.path;
+    if ('load' in table) {
+      this.#deferred = table;
+      this.ranges = NO_RANGES;
+      return;
+    }
+    this.#deferred = undefined;
+    this.#take(table);
+    this.ranges = table.ranges === null ? NO_RANGES : decodeFragments(table.ranges);
+  }
+
+  get isLoaded(): boolean {
+    return this.#deferred === undefined;
+  }
+
+  get handle(): TableHandle {
+    this.load();
+    return this.#handle;
+  }
+
+  get blockCount(): number {
+    this.load();
+    return this.#index.blockCount;
   }
 
   /** The seed of the hashes that `mayContain` takes. */
   get hashSeed(): HashSeed {
+    this.load();
     return this.#filter.seed;
+  }
+
+  /** Loads index and filter, unless they are. Whoever has the ordinal of a block has asked the index before. */
+  load(): void {
+    if (this.#deferred !== undefined) this.#take(this.#deferred.load());
+  }
+
+  #take(handle: TableHandle): void {
+    this.#handle = handle;
+    this.#filter = new BloomFilter(handle.filter, handle.filterBytes);
+    this.#index = new TableIndex(handle.index, BLOCK_TRAILER_BYTES);
+    this.#deferred = undefined;
   }
 
   /** False: no key with this hash is in the table. */
   mayContain(hash: number): boolean {
+    this.load();
     return this.#filter.mayContain(hash);
   }
 
   /** The ordinal of the only block that can hold `key[start, end)`; -1 when the key is above the last one. */
   findBlock(key: Uint8Array, start: number, end: number): number {
+    this.load();
     return this.#index.find(key, start, end);
   }
 
@@ -81,6 +117,7 @@ export class TableReader {
 
   /** About how many bytes of the file belong to keys below a key; null: to all keys. */
   bytesBefore(key: Uint8Array | null): number {
+    this.load();
     const ordinal = key === null ? -1 : this.#index.find(key, 0, key.length);
     return this.#index.blockOffset(ordinal < 0 ? this.blockCount : ordinal);
   }
@@ -97,7 +134,7 @@ export class TableReader {
    * @throws LsmError CORRUPTION with file and offset, UNSUPPORTED_FORMAT, IO_ERROR
    */
   readBlock(fs: FileSystem, fd: number, ordinal: number, target: Uint8Array, targetStart: number): number {
-    const path = this.handle.path;
+    const { path } = this.handle;
     const offset = this.#index.blockOffset(ordinal);
     const diskBytes = this.#index.diskBytes(ordinal);
     const memoryBytes = this.#index.memoryBytes(ordinal);
@@ -154,6 +191,7 @@ export class TableReader {
 
   /** A cursor over the table, in key order or against it, that takes its blocks from elsewhere. */
   walk(blocks: BlockSource, isReverse: boolean): TableIterator | ReverseTableIterator {
+    this.load();
     return isReverse ? new ReverseTableIterator(blocks, this.#index) : new TableIterator(blocks, this.#index);
   }
 }

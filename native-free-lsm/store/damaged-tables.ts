@@ -27,6 +27,12 @@ export class DamagedTables {
   constructor(superVersions: SuperVersions, conditions: EngineConditions) {
     this.#superVersions = superVersions;
     this.#conditions = conditions;
+  }
+
+  /** Notes what is damaged in the tables of the opening. Call it when all of them are loaded. */
+  opened(): void {
+    const conditions = this.#conditions;
+    const superVersions = this.#superVersions;
     for (const { damagedAt, id, largestTimestamp } of superVersions.version.tables) {
       const { fault, path } = superVersions.handle(id);
       if (fault !== null) {
@@ -46,7 +52,7 @@ export class DamagedTables {
    */
   found(error: LsmError): boolean {
     const { version } = this.#superVersions;
-    const table = version.levels.flat().find(({ id }) => this.#superVersions.handle(id).path === error.file);
+    const table = version.levels.flat().find(({ id }) => this.#superVersions.path(id) === error.file);
     if (table === undefined || !isDamage(error)) return false;
     const handle = this.#superVersions.handle(table.id);
     if (handle.fault !== null && !namesAllRecords(handle)) return false;

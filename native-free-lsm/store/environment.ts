@@ -21,6 +21,8 @@ export interface Environment {
   readonly report: (message: string) => void;
   /** Draws the secret with which a new directory hashes keys. */
   readonly drawHashSeed: () => HashSeed;
+  /** How many bytes of the indexes and filters of tables an opening loads before it returns; the others follow at once. */
+  readonly openingBytes: number;
 }
 
 /** @throws LsmError INVALID_ARGUMENT */
@@ -52,6 +54,9 @@ function environmentFault(environment: unknown): LsmError | undefined {
   return undefined;
 }
 
+/** They take a millisecond or two. */
+const OPENING_BYTES = 256 * 1024;
+
 const REAL_ENVIRONMENT: Environment = {
   fs: new NodeFileSystem(),
   clock: systemEngineClock,
@@ -59,4 +64,5 @@ const REAL_ENVIRONMENT: Environment = {
   executor: (context) => new PoolExecutor(context),
   report: () => undefined,
   drawHashSeed,
+  openingBytes: OPENING_BYTES,
 };

@@ -100,6 +100,7 @@ export class Maintenance {
   #compacting = 0;
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
+  #isStarted = false;
   #isClosing = false;
   #closed = false;
   #onJobEnd: (() => void) | undefined;
@@ -184,12 +185,19 @@ export class Maintenance {
   get #busy(): boolean {
     const retrying = this.#flushRetry.pending || this.#compactionRetry.pending;
     const isWorking = this.#flushing || this.#compacting > 0 || this.#loneWork.isRunning;
-    return isWorking || this.sealedMemtables > 0 || retrying;
+    return isWorking || this.sealedMemtables > 0 || retrying || !this.#isStarted;
+  }
+
+  /** All tables are loaded: work may begin. */
+  start(): void {
+    this.#damagedTables.opened();
+    this.#isStarted = true;
+    this.wake();
   }
 
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
-    if (this.#closed || this.#parts.isHeld()) return;
+    if (!this.#isStarted || this.#closed || this.#parts.isHeld()) return;
     this.#logNote.look();
     this.steerWriter();
     this.#flushNext();
@@ -338,7 +346,7 @@ export class Maintenance {
   /** All that a table in quarantine holds is in other tables, or nobody needs it: the table may go. */
   healed(tableId: number): void {
     this.#healedTables.add(tableId);
-    if (!this.#closed && !this.#parts.isHeld()) this.#healedTables.remove();
+    if (this.#isStarted && !this.#closed && !this.#parts.isHeld()) this.#healedTables.remove();
   }
 
   /** Nothing new is asked for any more: whoever waits for the disk to take something waits no longer. */

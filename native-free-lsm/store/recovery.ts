@@ -3,15 +3,20 @@ import type { HashSeed } from '../format/hash.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
 import { type EngineOptions, NO_SEED } from '../options.ts';
+import { LateTable } from '../sstable/late-table.ts';
 import { fingerprintSeedOf, hashSeedOf } from '../sstable/load-table.ts';
 import { loadOrSetAside } from '../sstable/set-aside.ts';
-import type { TableHandle } from '../sstable/table-handle.ts';
+import type { OpenedTable } from '../sstable/table-handle.ts';
+import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { LOCK_FILE_NAME } from '../version/file-names.ts';
 import { folderContents } from '../version/folder-contents.ts';
 import { refuseForeign, refuseMissing } from './folder-checks.ts';
 import { readState } from './read-state.ts';
 import { type RecoveredLog, recoverLogs } from './recovered-log.ts';
 import { type ServableState, type TakenOver, takeOver } from './take-over.ts';
+
+/** How many files may be open at a time for the sake of tables that are loaded later. */
+const MAX_LATE_TABLES = 512;
 
 /** What is on disk, ready to serve: the engine's state as of its last acknowledged write. */
 export interface RecoveredState extends TakenOver {
@@ -24,6 +29,7 @@ export interface RecoveredState extends TakenOver {
 /**
  * Opens a directory: takes its lock, reads what it holds, and takes it over. Runs on the main thread before anything
  * is served.
+ * @param loadedBytes how many bytes of indexes and filters are loaded; the other tables are `late`
  * @throws LsmError LOCKED, FOREIGN_DIRECTORY, NOT_FOUND, CORRUPTION, UNSUPPORTED_FORMAT, IO_ERROR; then nothing is
  *   changed
  */
@@ -33,6 +39,7 @@ export function recover(
   options: EngineOptions,
   report: (message: string) => void,
   drawHashSeed: () => HashSeed,
+  loadedBytes = Number.POSITIVE_INFINITY,
 ): RecoveredState {
   try {
     const contents = folderContents(fs, directory);
@@ -40,15 +47,18 @@ export function recover(
     if (!options.createIfMissing) refuseMissing(contents);
     if (!fs.existsSync(directory)) fs.makeDirectorySync(directory);
     const lock = fs.lockSync(join(directory, LOCK_FILE_NAME));
+    let tables: readonly OpenedTable[] = [];
     try {
-      const state = readServableState(fs, directory, options, report, drawHashSeed);
-      const { hashSeed, tables } = state;
+      const state = readServableState(fs, directory, options, report, drawHashSeed, loadedBytes);
+      const { hashSeed } = state;
+      tables = state.tables;
       const given = options.fingerprintSeed ?? fingerprintSeedOf(tables);
       const fingerprintSeed = given ?? NO_SEED;
       const complete = { ...options, fingerprintSeed: given ?? null };
       const context = { fs, directory, options: complete, report, hashSeed };
       return { lock, options: complete, fingerprintSeed, ...takeOver(context, lock, state) };
     } catch (error) {
+      closeLate(tables);
       lock[Symbol.dispose]();
       throw error;
     }
@@ -58,9 +68,10 @@ export function recover(
 }
 
 /**
- * Reads everything into memory that a read needs: the indexes and filters of all tables, and a memtable of each log.
+ * Reads into memory what a read needs: the tables, and a memtable of each log.
  * Changes nothing.
  * @param report called with sentences about tables that cannot be read
+ * @param loadedBytes from so many bytes of indexes and filters on, those of other tables are left for later
  */
 export function readServableState(
   fs: FileSystem,
@@ -68,16 +79,46 @@ export function readServableState(
   options: EngineOptions,
   report: (message: string) => void,
   drawHashSeed: () => HashSeed,
+  loadedBytes = Number.POSITIVE_INFINITY,
 ): ServableState {
   let hashSeed: HashSeed | undefined;
-  const seedFor = (handles: readonly TableHandle[]): HashSeed => {
-    hashSeed ??= hashSeedOf(handles) ?? drawHashSeed();
+  const seedFor = (tables: readonly OpenedTable[]): HashSeed => {
+    hashSeed ??= hashSeedOf(tables) ?? drawHashSeed();
     return hashSeed;
   };
-  const state = readState<TableHandle, RecoveredLog>(fs, directory, {
-    table: (metadata) => loadOrSetAside(fs, directory, metadata, report),
-    log: (generation, isBegun, handles) =>
-      recoverLogs(fs, directory, [generation], options.memtableBytes, seedFor(handles), isBegun),
-  });
-  return { ...state, hashSeed: seedFor(state.tables) };
+  const late: OpenedTable[] = [];
+  let leftBytes = loadedBytes;
+  const open = (metadata: TableMetadata): OpenedTable => {
+    // Range tombstones decide about the keys of other tables.
+    const isLate = leftBytes <= 0 && metadata.rangeTombstones === undefined && late.length < MAX_LATE_TABLES;
+    if (isLate) {
+      const table = LateTable.open(fs, directory, metadata, report);
+      late.push(table);
+      return table;
+    }
+    const handle = loadOrSetAside(fs, directory, metadata, report);
+    leftBytes -= handle.index.byteLength + handle.filter.byteLength;
+    return handle;
+  };
+  try {
+    const state = readState<OpenedTable, RecoveredLog>(fs, directory, {
+      table: open,
+      log: (generation, isBegun, tables) =>
+        recoverLogs(fs, directory, [generation], options.memtableBytes, seedFor(tables), isBegun),
+    });
+    // Tables in quarantine are compared with all others.
+    const isCompared = state.found.version.quarantine.length > 0;
+    const tables = isCompared
+      ? state.tables.map((table) => ('load' in table ? table.load() : table))
+      : state.tables;
+    return { ...state, tables, hashSeed: seedFor(tables) };
+  } catch (error) {
+    closeLate(late);
+    throw error;
+  }
+}
+
+/** For those that nobody will load any more. */
+function closeLate(tables: readonly OpenedTable[]): void {
+  for (const table of tables) if ('load' in table) table[Symbol.dispose]();
 }

@@ -16,7 +16,7 @@ import { BlockLoader } from '../sstable/block-loader.ts';
 import { isDamage } from '../sstable/damage.ts';
 import { DescriptorCache } from '../sstable/descriptor-cache.ts';
 import { loadTable } from '../sstable/load-table.ts';
-import type { TableHandle } from '../sstable/table-handle.ts';
+import type { OpenedTable, TableHandle } from '../sstable/table-handle.ts';
 import type { TableIterator } from '../sstable/table-iterator.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { TableLookup, TableSet } from '../sstable/table-set.ts';
@@ -51,7 +51,7 @@ export function takeBackTables(
   options: EngineOptions,
   hashSeed: HashSeed,
   found: { readonly version: Version; readonly nextFileId: number },
-  handles: readonly TableHandle[],
+  handles: readonly OpenedTable[],
   report: (message: string) => void,
 ): ReturnedTables {
   let { version, nextFileId } = found;

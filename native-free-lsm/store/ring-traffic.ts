@@ -25,6 +25,7 @@ export class RingTraffic {
   readonly #events: RingTrafficEvents;
   readonly #ends: RingEnd[] = [];
   #isDue = false;
+  #isHeld = false;
 
   constructor(clock: EngineClock, events: RingTrafficEvents) {
     this.#clock = clock;
@@ -33,6 +34,22 @@ export class RingTraffic {
 
   add(end: RingEnd): void {
     this.#ends.push(end);
+  }
+
+  /** Whether nothing is published. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Publishes nothing until `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.publish();
   }
 
   /** Publishes at the end of this turn, with everything that is queued until then. */
@@ -44,6 +61,7 @@ export class RingTraffic {
 
   readonly publish = (): void => {
     this.#isDue = false;
+    if (this.#isHeld) return;
     let isPublished = false;
     for (const end of this.#ends) isPublished = end.publish() || isPublished;
     if (isPublished) this.#events.onPublished();

@@ -12,12 +12,15 @@ const MAX_MS = 50;
 export class StartingReads {
   readonly #clock: EngineClock;
   readonly #channels: readonly ReaderChannel[];
+  readonly #isHeld: () => boolean;
   #leftMs = MAX_MS;
   #isOver = false;
 
-  constructor(clock: EngineClock, channels: readonly ReaderChannel[]) {
+  /** @param isHeld whether threads are told nothing yet, although they may have started */
+  constructor(clock: EngineClock, channels: readonly ReaderChannel[], isHeld: () => boolean = () => false) {
     this.#clock = clock;
     this.#channels = channels;
+    this.#isHeld = isHeld;
   }
 
   /**
@@ -26,7 +29,8 @@ export class StartingReads {
    */
   lasts(): boolean {
     if (this.#isOver) return false;
-    this.#isOver = this.#leftMs <= 0 || this.#channels.some(({ requests }) => requests.hasConsumer);
+    const haveStarted = !this.#isHeld() && this.#channels.some(({ requests }) => requests.hasConsumer);
+    this.#isOver = this.#leftMs <= 0 || haveStarted;
     return !this.#isOver;
   }
 

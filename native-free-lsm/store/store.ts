@@ -88,6 +88,7 @@ export class RecordStore extends ReadableStore {
       complete,
       surroundings.report,
       surroundings.drawHashSeed,
+      surroundings.openingBytes,
     );
     return new RecordStore(wireStore(directory, surroundings, state));
   }
@@ -378,6 +379,7 @@ export class RecordStore extends ReadableStore {
   async #close(): Promise<void> {
     this.#writer.stopAsking();
     this.#held.stop();
+    this.#parts.lateTables.finish();
     // First, as what the disk may have or not holds back what the rest waits behind.
     this.#parts.maintenance.closing();
     if (!this.#parts.largeBatches.isIdle) await this.#parts.largeBatches.settled();

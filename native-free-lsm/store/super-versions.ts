@@ -2,7 +2,7 @@ import type { RangeFragments } from '../range-tombstones/fragments.ts';
 import { ControlWord } from '../shared/control.ts';
 import type { EpochDomain } from '../shared/epochs.ts';
 import type { RingProducer } from '../shared/ring.ts';
-import type { TableHandle } from '../sstable/table-handle.ts';
+import type { OpenedTable, TableHandle } from '../sstable/table-handle.ts';
 import type { TableMetadata } from '../sstable/table-metadata.ts';
 import { TableReader } from '../sstable/table-reader.ts';
 import { TableSet } from '../sstable/table-set.ts';
@@ -27,7 +27,7 @@ const NO_GENERATION = Number.MAX_SAFE_INTEGER;
 interface FirstSuperVersion {
   readonly version: Version;
   readonly oldestGeneration: number;
-  readonly handles: readonly TableHandle[];
+  readonly handles: readonly OpenedTable[];
 }
 
 interface SuperVersionEvents {
@@ -61,6 +61,8 @@ export class SuperVersions {
   readonly #readers = new Map<number, TableReader>();
   readonly #live = new Set<SuperVersion>();
   readonly #outdated: OutdatedSuperVersion[] = [];
+  /** Tables that are not loaded yet. As long as there are any, threads are told nothing. */
+  #late: readonly TableReader[];
   #writer: RingProducer | undefined;
   #current: SuperVersion;
   #nextId = 1;
@@ -75,6 +77,19 @@ export class SuperVersions {
     this.#epochs = epochs;
     this.#events = events;
     this.#current = this.#make(version, oldestGeneration, handles);
+    this.#late = [...this.#readers.values()].filter(({ isLoaded }) => !isLoaded);
+  }
+
+  /** The tables whose index and filter the opening has left for later. */
+  get late(): readonly TableReader[] {
+    return this.#late;
+  }
+
+  /** All tables are loaded: tells the threads. */
+  loaded(): void {
+    if (this.#late.length === 0) return;
+    this.#late = [];
+    for (const link of this.#links) this.#tellAll(link);
   }
 
   get current(): TableSet {
@@ -87,6 +102,11 @@ export class SuperVersions {
 
   handle(tableId: number): TableHandle {
     return (this.#readers.get(tableId) as TableReader).handle;
+  }
+
+  /** The file of a table. */
+  path(tableId: number): string {
+    return (this.#readers.get(tableId) as TableReader).path;
   }
 
   /** The range tombstones of a table. */
@@ -116,7 +136,7 @@ export class SuperVersions {
     return superVersion;
   }
 
-  #make(version: Version, oldestGeneration: number, added: readonly TableHandle[]): SuperVersion {
+  #make(version: Version, oldestGeneration: number, added: readonly OpenedTable[]): SuperVersion {
     for (const handle of added) this.#readers.set(handle.metadata.id, new TableReader(handle));
     const readersOf = (tables: readonly TableMetadata[]): TableReader[] =>
       tables.map((table) => this.#readers.get(table.id) as TableReader);
@@ -167,6 +187,10 @@ export class SuperVersions {
   /** Tells a thread that has just started everything that requests to it may name. */
   link(link: { post(message: WorkerMessage): void }): void {
     this.#links.push(link);
+    if (this.#late.length === 0) this.#tellAll(link);
+  }
+
+  #tellAll(link: { post(message: WorkerMessage): void }): void {
     let added = [...this.#readers.values()].map((reader) => reader.handle);
     for (const superVersion of this.#live) {
       link.post(message(superVersion, added, superVersion === this.#current));

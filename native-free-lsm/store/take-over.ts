@@ -4,7 +4,7 @@ import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { makeDurable } from '../log/log-reader.ts';
 import { type EngineOptions, tableOptions } from '../options.ts';
 import { createControl, GENERATION_SLOTS } from '../shared/control.ts';
-import type { TableHandle } from '../sstable/table-handle.ts';
+import type { OpenedTable, TableHandle } from '../sstable/table-handle.ts';
 import { runBackgroundJob } from '../threads/jobs.ts';
 import { parseFileName } from '../version/file-names.ts';
 import { Manifest } from '../version/manifest.ts';
@@ -20,7 +20,7 @@ import { FILE_IDS_PER_SOURCE, takeBackTables } from './returned-tables.ts';
 const MAX_RECOVERED_MEMTABLES = GENERATION_SLOTS - 4;
 
 /** A directory, with everything in memory that a read needs. */
-export interface ServableState extends FolderState<TableHandle, RecoveredLog> {
+export interface ServableState extends FolderState<OpenedTable, RecoveredLog> {
   /** The seed of all hashes of keys, in the tables that exist, if there are any, and in later ones. */
   readonly hashSeed: HashSeed;
 }
@@ -46,7 +46,7 @@ export interface OpeningHold {
 export interface TakenOver {
   readonly manifest: Manifest;
   readonly version: Version;
-  readonly handles: readonly TableHandle[];
+  readonly handles: readonly OpenedTable[];
   readonly oldestGeneration: number;
   readonly memtables: readonly RecoveredMemtable[];
   /** The generation of the first log of this run. */

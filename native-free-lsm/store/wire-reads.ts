@@ -53,7 +53,7 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
       superVersions.collect();
     },
   });
-  const starting = new StartingReads(executor.clock, readers.channels);
+  const starting = new StartingReads(executor.clock, readers.channels, () => traffic.isHeld);
   const reads = new ReadPath(
     arenas,
     superVersions,

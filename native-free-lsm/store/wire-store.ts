@@ -15,6 +15,7 @@ import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';
 import { Ingestion } from './ingestion.ts';
 import { LargeBatches } from './large-batches.ts';
+import { LateTables } from './late-tables.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import type { ReadPath } from './read-path.ts';
@@ -46,6 +47,7 @@ export interface StoreParts {
   readonly arenas: Arenas;
   readonly superVersions: SuperVersions;
   readonly snapshots: Snapshots;
+  readonly lateTables: LateTables;
   readonly cache: BlockCache;
   readonly writer: WriterChannel;
   readonly readers: ReaderChannels;
@@ -70,6 +72,9 @@ export function wireStore(directory: string, environment: Environment, state: Re
   const { report } = environment;
   const opened = new ClosingStack();
   opened.defer(() => state.lock[Symbol.dispose]());
+  opened.defer(() => {
+    for (const table of state.handles) if ('load' in table) table[Symbol.dispose]();
+  });
   // Only the mark that it was closed can be missing.
   opened.defer(() => state.manifest.close().catch((error: Error) => report(error.message)));
   try {
@@ -292,11 +297,19 @@ function connect(
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());
+  const lateTables = new LateTables(clock, superVersions.late, () => {
+    // Before the commands that name them.
+    superVersions.loaded();
+    traffic.release();
+    maintenance.start();
+    slots.quarantineChanged();
+  });
+  opened.defer(() => lateTables.close());
   held.start();
   writer.start();
   for (let reader = 0; reader < options.readers; reader++) readers.start(reader);
-  maintenance.wake();
-  slots.quarantineChanged();
+  if (superVersions.late.length > 0) traffic.hold();
+  lateTables.start();
   // The writer may have said already that it has begun its log, or that it could not.
   traffic.drain();
   return {
@@ -309,6 +322,7 @@ function connect(
     arenas,
     superVersions,
     snapshots,
+    lateTables,
     cache,
     writer,
     readers,

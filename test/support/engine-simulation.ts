@@ -116,6 +116,8 @@ export class EngineSimulation {
   fs: MemoryFileSystem;
   readonly options: Partial<EngineOptions>;
   drawHashSeed: () => HashSeed = () => HASH_SEED;
+  /** So little that an opening loads its first table, and leaves the others for later. */
+  openingBytes = 1;
   /** What the engine has reported to its operator. */
   readonly reports: string[] = [];
   readonly #executor: ExecutorFactory;
@@ -186,6 +188,7 @@ export class EngineSimulation {
       executor: this.#executor,
       report: (message: string) => void this.reports.push(message),
       drawHashSeed: this.drawHashSeed,
+      openingBytes: this.openingBytes,
     };
   }
 }

@@ -44,7 +44,8 @@ function contents(fs: MemoryFileSystem, directory: string): { levels: number[]; 
   const descriptors = new DescriptorCache(fs, 4);
   const entries = handles.flatMap((handle) => {
     const found: string[] = [];
-    const records = new TableReader(handle).iterator(fs, descriptors.get(handle), 4096);
+    const reader = new TableReader(handle);
+    const records = reader.iterator(fs, descriptors.get(reader.handle), 4096);
     for (records.seekToFirst(); records.valid; records.next()) {
       const { keyBytes, keyStart, keyEnd } = records;
       found.push(Buffer.from(keyBytes.subarray(keyStart, keyEnd)).toString());

@@ -1,0 +1,178 @@
+/** Tables of which an opening leaves index and filter for later. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
+import { fileSystemError, type MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import { MetaBlockType, readTableLayout } from '../../../../native-free-lsm/sstable/table-format.ts';
+import { flipBit } from '../../../support/damaged-tables.ts';
+import { readRecord, readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
+import { EngineSimulation, TINY_OPTIONS } from '../../../support/engine-simulation.ts';
+import { pageEntries } from '../../../support/page-entries.ts';
+
+/** Nothing is merged, so each flush leaves a table of level 0. */
+const OPTIONS = { ...TINY_OPTIONS, l0CompactionTables: 20, l0SlowdownTables: 30, l0StopTables: 40 };
+const TABLES = 6;
+
+function key(i: number): Buffer {
+  return Buffer.from(`key${i}`);
+}
+
+/** A closed folder: table `i` has key `i` alone. */
+async function filled(): Promise<MemoryFileSystem> {
+  const simulation = new EngineSimulation(OPTIONS);
+  const store = simulation.openStore();
+  for (let i = 0; i < TABLES; i++) {
+    await simulation.settle(writeRecordTo(store, key(i), record(i + 1, `value${i}`)));
+    await simulation.settle(store.flush());
+  }
+  await simulation.settle(store.close());
+  assert.equal(tablesOf(simulation.fs).length, TABLES);
+  return simulation.fs;
+}
+
+function opened(fs: MemoryFileSystem): { simulation: EngineSimulation; store: RecordStore } {
+  const simulation = new EngineSimulation(OPTIONS, fs);
+  return { simulation, store: simulation.openStore() };
+}
+
+/** Ascending: the file of table `i` is the one at `i`. */
+function tablesOf(fs: MemoryFileSystem): string[] {
+  const names = fs.listSync('/db').filter((name) => name.endsWith('.sst'));
+  return names.sort().map((name) => `/db/${name}`);
+}
+
+/** Where index and filter of a table begin. */
+function placesOf(fs: MemoryFileSystem, path: string): number[] {
+  const fd = fs.openReadSync(path);
+  const { metaBlocks } = readTableLayout(fs, fd, path);
+  fs.closeSync(fd);
+  const types: readonly number[] = [MetaBlockType.index, MetaBlockType.bloomFilter];
+  return metaBlocks.filter(({ type }) => types.includes(type)).map(({ offset }) => offset);
+}
+
+/** Lets a call fail, for as long as `fails` says so, that reads a table. */
+function failReads(fs: MemoryFileSystem, path: string, fails: () => boolean): void {
+  fs.onCall = (call) => {
+    if (call.operation === 'read' && call.path === path && fails())
+      throw fileSystemError('EIO', call.operation, path);
+  };
+}
+
+/** Every key but those of damaged tables shows what it must; returns those that fail. */
+async function failing({ simulation, store }: ReturnType<typeof opened>): Promise<number[]> {
+  const failed: number[] = [];
+  for (let i = 0; i < TABLES; i++) {
+    const { error, record: found } = await simulation.settle(readResult(store, key(i)));
+    if (error === null) assert.deepEqual(found, record(i + 1, `value${i}`), `key${i}`);
+    else {
+      assert.equal((error as LsmError).code, 'CORRUPTION');
+      failed.push(i);
+    }
+  }
+  return failed;
+}
+
+test('an opening leaves tables for later, whose files are open until they are loaded', async () => {
+  const fs = await filled();
+  const { simulation, store } = opened(fs);
+  // The newest alone is loaded.
+  const late = fs.openDescriptors;
+  assert.ok(late >= TABLES - 1, `${late}`);
+  await simulation.settle(store.maintenanceIdle());
+  assert.ok(fs.openDescriptors <= late - (TABLES - 1), `${fs.openDescriptors} of ${late}`);
+  assert.deepEqual(await failing({ simulation, store }), []);
+  await simulation.settle(store.close());
+  assert.equal(fs.openDescriptors, 0);
+});
+
+test('reads, writes, scans and a close in the turn of the opening find all that is there', async () => {
+  const { simulation, store } = opened(await filled());
+  const reads = Array.from({ length: TABLES }, (_, i) => readRecord(store, key(i)));
+  const written = writeRecordTo(store, key(0), record(100, 'newer'));
+  const stale = writeRecordTo(store, key(1), record(1, 'older'));
+  const page = store.rangePage({
+    start: key(0),
+    end: null,
+    maxBytes: 1 << 20,
+    maxEntries: 100,
+    includeTombstones: false,
+    encoder: 0,
+    nowMs: 0,
+  });
+  const digests = store.slotDigests(Uint16Array.of(1), Uint8Array.of(1));
+  const found = await simulation.settle(Promise.all(reads));
+  for (const [i, bytes] of found.entries()) assert.deepEqual(bytes, record(i + 1, `value${i}`));
+  await simulation.settle(digests);
+  assert.equal([...pageEntries(await simulation.settle(page))].length, TABLES);
+  const closed = store.close();
+  assert.equal((await simulation.settle(written)).error, null);
+  assert.equal((await simulation.settle(stale)).error, null);
+  await simulation.settle(closed);
+  const again = opened(simulation.fs);
+  assert.deepEqual(await again.simulation.settle(readRecord(again.store, key(0))), record(100, 'newer'));
+  assert.deepEqual(await again.simulation.settle(readRecord(again.store, key(1))), record(2, 'value1'));
+  await again.simulation.settle(again.store.close());
+});
+
+test('a late table whose index or filter is damaged costs its own keys, and is rewritten as any other', async () => {
+  for (const part of [0, 1]) {
+    const fs = await filled();
+    const path = tablesOf(fs)[2];
+    flipBit(fs, path, placesOf(fs, path)[part] + 5);
+    const { simulation, store } = opened(fs);
+    assert.equal(simulation.reports.length, 0);
+    assert.deepEqual(await failing({ simulation, store }), [2]);
+    assert.equal(simulation.reports.length, 1);
+    assert.ok(simulation.reports[0].startsWith(`${path} is damaged at byte `), simulation.reports[0]);
+    await simulation.settle(store.compact().catch(() => undefined));
+    await simulation.settle(store.compact());
+    assert.equal(store.stats().damage.tables, 1);
+    assert.ok(store.stats().conditions.some(({ code }) => code === 'DAMAGED_TABLE'));
+    assert.deepEqual(await failing({ simulation, store }), [2]);
+    await simulation.settle(store.close());
+  }
+});
+
+test('damage of a late table that nobody reads is told, too', async () => {
+  const fs = await filled();
+  const path = tablesOf(fs)[1];
+  flipBit(fs, path, placesOf(fs, path)[0] + 5);
+  const { simulation, store } = opened(fs);
+  assert.equal(store.stats().conditions.length, 0);
+  await simulation.settle(store.maintenanceIdle().catch(() => undefined));
+  const [condition] = store.stats().conditions;
+  assert.equal(condition.code, 'DAMAGED_TABLE');
+  assert.ok(condition.message.startsWith(path), condition.message);
+  await simulation.settle(store.close());
+});
+
+test('a disk that fails to read a late table is asked three times', async () => {
+  for (const failures of [2, 3]) {
+    const fs = await filled();
+    const { simulation, store } = opened(fs);
+    let left = failures;
+    failReads(fs, tablesOf(fs)[1], () => left-- > 0);
+    const { error } = await simulation.settle(readResult(store, key(1)));
+    assert.equal(error?.message.includes('cannot be read'), failures === 3 ? true : undefined);
+    fs.onCall = undefined;
+    await simulation.settle(store.close());
+    // Nothing was wrong with the table.
+    const again = opened(fs);
+    assert.deepEqual(await failing(again), []);
+    await again.simulation.settle(again.store.close());
+  }
+});
+
+test('a table that is missing, or another one, refuses the opening, and no file stays open', async () => {
+  const whole = await filled();
+  for (const isMissing of [true, false]) {
+    const fs = whole.kill();
+    const [oldest, other] = tablesOf(fs);
+    const bytes = fs.contents(other);
+    fs.removeSync(oldest);
+    if (!isMissing) fs.place(oldest, bytes);
+    const open = fs.openDescriptors;
+    assert.throws(() => opened(fs), { code: 'CORRUPTION', file: oldest });
+    assert.equal(fs.openDescriptors, open);
+  }
+});
