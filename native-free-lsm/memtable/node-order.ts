@@ -20,9 +20,9 @@ const MAX_KEPT_NODES = 128 * 1024;
  * a flush after the other left megabytes.
  */
 class SortMemory {
-  readonly moved: Uint32Array;
-  readonly codes: Uint32Array;
-  readonly movedCodes: Uint32Array;
+  readonly moved: Uint32Array<ArrayBuffer>;
+  readonly codes: Uint32Array<ArrayBuffer>;
+  readonly movedCodes: Uint32Array<ArrayBuffer>;
   readonly counts = new Uint32Array(1 << MANY_BITS);
   readonly columns: KeyColumns;
 
