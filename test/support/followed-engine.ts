@@ -5,8 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import {
-  type Durability,
   type EngineClock,
+  type EngineOptions,
   EngineReader,
   isTombstone,
   type KeyedRecord,
@@ -28,6 +28,10 @@ import { packRuns } from './packed-runs.ts';
 
 const DIRECTORY = '/db';
 const KEYS = 40;
+/** A reader has four memtables of such a log: each is twice as large as the one before. */
+const LONG_MEMTABLE_BYTES = 1024 * 1024;
+/** Of the chances of a step: those from here on are writes into the log. */
+const FIRST_WRITE = 12;
 const FROM_OUTSIDE = 'from-outside';
 /** No run takes records from outside as often. */
 const MAX_INGESTED = 15;
@@ -68,6 +72,11 @@ interface RunOptions {
    * taken back, or done again in another way. Records from outside and large batches, which are lost then, are left out.
    */
   readonly failing?: number;
+  /**
+   * Whether logs grow to some hundred KiB before they end: then a reader has several memtables of one log, of which the
+   * writer has one, and knows of late versions that they are hidden by what an earlier one has.
+   */
+  readonly longLogs?: boolean;
   /** Whether the writer is also killed at any call of a flush, of a compaction, of its close and of its next opening. */
   readonly dies?: boolean;
 }
@@ -77,6 +86,7 @@ export async function runFollowed({
   backgroundDelayMs,
   dies = false,
   failing = 0,
+  longLogs = false,
   seed,
   steps,
 }: RunOptions): Promise<FollowedRun> {
@@ -87,15 +97,15 @@ export async function runFollowed({
   const states = [shown(state)];
   const asked = [0];
   const acknowledged = [0];
-  let timestamp = 1000;
+  let timestamp = 10_000;
   let ingested = 0;
   const put = (): KeyedRecord => {
     const isLate = below(8) === 0;
-    const value =
-      below(6) === 0 ? null : Buffer.alloc(below(10) === 0 ? below(9000) : below(400), `${timestamp}.`);
+    const isLarge = below(longLogs ? 2 : 10) === 0;
+    const value = below(6) === 0 ? null : Buffer.alloc(isLarge ? below(9000) : below(400), `${timestamp}.`);
     timestamp += 10;
     // Now and then a version that is older than the key's newest one.
-    const version = isLate ? timestamp - below(30) * 10 - 5 : timestamp;
+    const version = isLate ? timestamp - below(longLogs ? 300 : 30) * 10 - 5 : timestamp;
     return { key: Buffer.from(`key${below(KEYS)}`), record: record(version, value) };
   };
   const write = async (puts: readonly KeyedRecord[], call: () => Promise<unknown>): Promise<void> => {
@@ -112,8 +122,13 @@ export async function runFollowed({
     (path.includes('MANIFEST') || (path.endsWith('.log') && lastWriteBytes === BATCH_HEADER_BYTES)) &&
     random() < failing;
   // A log that is synced batch by batch has room ahead of them.
-  const durability = seed % 2 === 0 ? 'none' : 'sync';
-  const open = () => openWriter(journal, durability, backgroundDelayMs, failsToSync);
+  const durability: EngineOptions['durability'] = seed % 2 === 0 ? 'none' : 'sync';
+  const options = {
+    ...TINY_OPTIONS,
+    durability,
+    ...(longLogs ? { memtableBytes: LONG_MEMTABLE_BYTES } : {}),
+  };
+  const open = () => openWriter(journal, options, backgroundDelayMs, failsToSync);
   const job = async (work: Promise<void>): Promise<void> => {
     try {
       await work;
@@ -125,14 +140,14 @@ export async function runFollowed({
     const fs = journal.process();
     fs.killAfter(calls);
     try {
-      openWriterOn(fs, durability, backgroundDelayMs);
+      openWriterOn(fs, options, backgroundDelayMs);
     } catch {}
     fs.kill();
   };
   let process = open();
   for (let step = 0; step < steps; step++) {
     const { simulation, store } = process;
-    const chance = below(40);
+    const chance = longLogs && below(16) > 0 ? FIRST_WRITE + below(40 - FIRST_WRITE) : below(40);
     if (chance < 2) {
       await job(simulation.settle(store.close()));
       process = open();
@@ -171,7 +186,7 @@ export async function runFollowed({
         };
       });
       await write(puts, () => simulation.settle(writeBatch(store, puts)));
-    } else if (chance < 14) {
+    } else if (chance < FIRST_WRITE + 2) {
       const [start, end] = [`key${below(KEYS)}`, `key${below(KEYS)}`].sort().map((key) => Buffer.from(key));
       timestamp += 10;
       const cleared = { start, end, timestamp };
@@ -196,30 +211,26 @@ export async function runFollowed({
 
 function openWriter(
   journal: FileJournal,
-  durability: Durability,
+  options: Partial<EngineOptions>,
   backgroundDelayMs: number,
   failsToSync: (path: string, lastWriteBytes: number) => boolean,
 ) {
   // What an opening cannot do is thrown by it, and nobody would go on.
   let isOpen = false;
   const fs = journal.process((path, lastWriteBytes) => isOpen && failsToSync(path, lastWriteBytes));
-  const writer = openWriterOn(fs, durability, backgroundDelayMs);
+  const writer = openWriterOn(fs, options, backgroundDelayMs);
   isOpen = true;
   return writer;
 }
 
-function openWriterOn(fs: JournaledFileSystem, durability: Durability, backgroundDelayMs: number) {
+function openWriterOn(fs: JournaledFileSystem, options: Partial<EngineOptions>, backgroundDelayMs: number) {
   const simulation = new EngineSimulation();
-  const store = RecordStore.open(
-    DIRECTORY,
-    { ...TINY_OPTIONS, durability },
-    {
-      fs,
-      clock: simulation.clock,
-      executor: backgroundAfter(backgroundDelayMs),
-      drawHashSeed: () => HASH_SEED,
-    },
-  );
+  const store = RecordStore.open(DIRECTORY, options, {
+    fs,
+    clock: simulation.clock,
+    executor: backgroundAfter(backgroundDelayMs),
+    drawHashSeed: () => HASH_SEED,
+  });
   return { fs, simulation, store };
 }
 

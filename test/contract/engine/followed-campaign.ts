@@ -22,14 +22,16 @@ let looks = 0;
   for (let seed = first; seed < first + runs; seed++) {
     const random = seededRandom(seed);
     const backgroundDelayMs = Math.floor(random() * MAX_DELAY_MS);
-    const likely = random() ** 3 / 5;
+    const longLogs = seed % 4 === 3;
+    const likely = random() ** 3 / (longLogs ? 50 : 5);
     try {
       const run = await runFollowed({
         seed,
-        steps: 150,
+        steps: longLogs ? 400 : 150,
         backgroundDelayMs,
         failing: seed % 3 === 0 ? 0.4 : 0,
         dies: seed % 3 === 1,
+        longLogs,
       });
       const counts = await lookAlong(run, {
         seed,

@@ -60,3 +60,16 @@ test('looks at a folder whose writer is killed at any call of its jobs and openi
   });
   assert.ok(looks > 40 && changing < looks / 10, `${changing} of ${looks} looks`);
 });
+
+test('looks at a folder whose logs are longer than the memtables of a reader', async () => {
+  const run = await runFollowed({ seed: 5, steps: 200, backgroundDelayMs: 10, longLogs: true });
+  const { changing, looks } = await lookAlong(run, {
+    seed: 5,
+    reopenEvery: 100,
+    stepsPerCall: () => 0,
+    stepsPerFrozenCall: () => 0,
+    stepsPerLook: (random) => Math.floor(random() * 16),
+  });
+  assert.ok(looks > 80, `${looks} looks`);
+  assert.equal(changing, 0);
+});

@@ -633,30 +633,38 @@ test('options that make no sense', async () => {
   await assert.rejects(EngineReader.open(''), bad);
 });
 
-test('what was stale when it came is not shown by a reader that has its log in several memtables', async () => {
-  const simulation = new EngineSimulation({ ...OPTIONS, memtableBytes: 1024 * 1024 });
-  const store = simulation.openStore();
-  const reader = await openReader(simulation);
-  const write = (key: string, timestamp: number, value: Uint8Array): Promise<unknown> =>
-    simulation.settle(writeRecordTo(store, bytes(key), record(timestamp, value)));
-  await write('held', 1000, bytes('new'));
-  const range = { start: bytes('deleted'), end: bytes('e') };
-  const clearing = new Promise((resolve) =>
-    store.clear(range, 1001, { onWrite: (_token, status) => resolve(status) }, 0),
-  );
-  assert.equal(await simulation.settle(clearing), WriteStatus.applied);
-  await simulation.settle(reader.refresh());
-  // More than the memtable of the reader takes.
-  for (let i = 0; i < 60; i++) await write(`other${i}`, 2000 + i, Buffer.alloc(3000));
-  for (const key of ['held', 'deleted', 'deleted too']) await write(key, 500, bytes('old'));
-  for (let look = 0; look < 2; look++) {
-    await simulation.settle(reader.refresh());
-    const [held, ...deleted] = await simulation.settle(
-      reader.getMany([bytes('held'), bytes('deleted'), bytes('deleted too')]),
-    );
-    assert.equal(held?.toString(), 'new');
-    assert.deepEqual(deleted, [undefined, undefined]);
+for (const [others, memtables] of [
+  [60, 'two memtables'],
+  [150, 'three'],
+] as const) {
+  for (const isSeen of [false, true]) {
+    const seen = isSeen ? 'seen' : 'not seen yet';
+    test(`what was stale when it came is not shown by a reader that has its log in ${memtables}, what hides it being ${seen}`, async () => {
+      const simulation = new EngineSimulation({ ...OPTIONS, memtableBytes: 1024 * 1024 });
+      const store = simulation.openStore();
+      const reader = await openReader(simulation);
+      const write = (key: string, timestamp: number, value: Uint8Array): Promise<unknown> =>
+        simulation.settle(writeRecordTo(store, bytes(key), record(timestamp, value)));
+      await write('held', 1000, bytes('new'));
+      const range = { start: bytes('deleted'), end: bytes('e') };
+      const clearing = new Promise((resolve) =>
+        store.clear(range, 1001, { onWrite: (_token, status) => resolve(status) }, 0),
+      );
+      assert.equal(await simulation.settle(clearing), WriteStatus.applied);
+      if (isSeen) await simulation.settle(reader.refresh());
+      // More than the memtables of the reader take.
+      for (let i = 0; i < others; i++) await write(`other${i}`, 2000 + i, Buffer.alloc(3000));
+      for (const key of ['held', 'deleted', 'deleted too']) await write(key, 500, bytes('old'));
+      for (let look = 0; look < 2; look++) {
+        await simulation.settle(reader.refresh());
+        const [held, ...deleted] = await simulation.settle(
+          reader.getMany([bytes('held'), bytes('deleted'), bytes('deleted too')]),
+        );
+        assert.equal(held?.toString(), 'new');
+        assert.deepEqual(deleted, [undefined, undefined]);
+      }
+      await simulation.settle(reader.close());
+      await simulation.settle(store.close());
+    });
   }
-  await simulation.settle(reader.close());
-  await simulation.settle(store.close());
-});
+}
