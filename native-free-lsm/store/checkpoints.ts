@@ -5,6 +5,7 @@ import type { Executor } from '../threads/executor.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 interface CheckpointParts {
+  /** From the root on. */
   readonly directory: string;
   readonly control: SharedArrayBuffer;
   readonly executor: Pick<Executor, 'runCheckpoint'>;
@@ -24,19 +25,19 @@ export class Checkpoints {
   fault(target: unknown): LsmError | undefined {
     const fault = directoryFault('directory', target);
     if (fault !== undefined) return fault;
-    const own = resolve(this.#parts.directory);
+    const own = this.#parts.directory;
     const given = resolve(target as string);
     if (given !== own && !given.startsWith(own + sep)) return undefined;
     return invalidArgument(`directory must lie outside of the engine's own, ${own}: name another one`);
   }
 
-  /** Copies what is in tables at the call. @throws LsmError as writeCheckpoint, and WORKER_DIED */
+  /** Copies what is in tables at the call. @param target from the root on @throws LsmError as writeCheckpoint, and WORKER_DIED */
   async make(target: string): Promise<void> {
     const { control, directory, executor, superVersions } = this.#parts;
     const superVersion = superVersions.pin();
     const { tables, version } = superVersion;
     const { oldestGeneration } = tables;
-    const spec = { directory, target: resolve(target), tables: version.tables, oldestGeneration };
+    const spec = { directory, target, tables: version.tables, oldestGeneration };
     const running = executor
       .runCheckpoint({ spec, control })
       .finally(() => superVersions.unpin(superVersion));

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { directoryFault, refuse } from '../arguments.ts';
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
@@ -50,7 +51,8 @@ export class FollowedStore extends ReadableStore {
     const complete = completeReaderOptions(options);
     const surroundings = completeEnvironment(environment);
     const { clock } = surroundings;
-    const parts = await openFollowed(directory, complete, surroundings, (steps) =>
+    // The process may change its working directory later.
+    const parts = await openFollowed(resolve(directory), complete, surroundings, (steps) =>
       inSlices(steps, clock, () => false),
     );
     return new FollowedStore(parts, surroundings);

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { directoryFault, refuse, requireSink } from '../arguments.ts';
 import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
@@ -82,15 +83,17 @@ export class RecordStore extends ReadableStore {
     refuse(directoryFault('directory', directory));
     const complete = completeOptions(options);
     const surroundings = completeEnvironment(environment);
+    // The process may change its working directory later.
+    const place = resolve(directory);
     const state = recover(
       surroundings.fs,
-      directory,
+      place,
       complete,
       surroundings.report,
       surroundings.drawHashSeed,
       surroundings.openingBytes,
     );
-    return new RecordStore(wireStore(directory, surroundings, state));
+    return new RecordStore(wireStore(place, surroundings, state));
   }
 
   /** The largest timestamp of any record in the store. */
@@ -321,9 +324,10 @@ export class RecordStore extends ReadableStore {
    */
   async checkpoint(directory: string): Promise<void> {
     refuse(this.#parts.checkpoints.fault(directory));
+    const target = resolve(directory);
     await this.flush();
     if (this.#closing !== undefined) throw CLOSED;
-    await this.#parts.checkpoints.make(directory);
+    await this.#parts.checkpoints.make(target);
   }
 
   /**

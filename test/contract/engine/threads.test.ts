@@ -1,8 +1,8 @@
 /** The engine with its real threads, rings and files. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
   type Engine,
@@ -446,6 +446,38 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
     assert.equal(await engine.get(key(60), snapshot), undefined);
     assert.equal(String(await engine.get(key(60))), 'after');
     await engine.close();
+  });
+
+  test('a directory named from where the process is stays the same one when the process goes elsewhere', async () => {
+    const [path, elsewhere] = [directory(), directory()];
+    await mkdir(elsewhere);
+    const before = process.cwd();
+    const name = relative(before, path);
+    const engine = await open(name);
+    try {
+      await engine.put(key(1), Buffer.from('1'));
+      const reader = await openReadOnly(name);
+      const checkpoint = engine.checkpoint(`${name}-copy`);
+      process.chdir(elsewhere);
+      await checkpoint;
+      await engine.put(key(2), Buffer.from('2'));
+      await engine.compact();
+      assert.equal(await reader.refresh(), true);
+      assert.equal(String(await reader.get(key(2))), '2');
+      await reader.close();
+      await engine.put(key(3), Buffer.from('3'));
+    } finally {
+      process.chdir(before);
+      await engine.close();
+    }
+    assert.deepEqual(await readdir(elsewhere), []);
+    for (const [folder, entries] of [
+      [path, 3],
+      [`${path}-copy`, 1],
+    ] as const) {
+      await using again = await open(folder, { createIfMissing: false });
+      assert.equal((await again.range().nextMany(10)).length, entries);
+    }
   });
 
   test('40,000 cold gets at once are all answered, and more than may wait are refused at once', async () => {
