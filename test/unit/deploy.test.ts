@@ -69,6 +69,29 @@ describe('kubernetes', () => {
     assertServes(containers[0].args as string[]);
   });
 
+  test('a pod that ends is forgotten by the services first, and has time to drain then', () => {
+    const { lifecycle } = containers[0];
+    const [program, seconds] = lifecycle?.preStop?.exec?.command ?? assert.fail('it drains at once');
+    assert.equal(program, 'sleep');
+    assert.ok(Number(seconds) >= 3, 'endpoints take seconds to be forgotten');
+    const graceSeconds = set.spec?.template.spec?.terminationGracePeriodSeconds as number;
+    // The drain takes up to 5 s, and what hangs is killed by the program then.
+    assert.ok(Number(seconds) + 2 * 5 <= graceSeconds);
+  });
+
+  test('a pod can be asked by every name that a service gives it', () => {
+    const flag = containers[0].args?.find((arg) => arg.startsWith('--allow-host='));
+    const allowed = new Set(flag?.slice('--allow-host='.length).split(','));
+    for (const host of [forClients.metadata?.name, `$(POD_NAME).${headless.metadata?.name}`]) {
+      for (const domain of ['', '.$(NAMESPACE)', '.$(NAMESPACE).svc', '.$(NAMESPACE).svc.cluster.local'])
+        assert.ok(allowed.has(`${host}${domain}`), `${host}${domain}`);
+    }
+  });
+
+  test('a node has as many threads on a machine of many cores, whose number a pod sees, as on one of few', () => {
+    assert.ok(containers[0].args?.some((arg) => arg.startsWith('--readers=')));
+  });
+
   test('each pod makes the same cluster, with a node for each ordinal, and itself on all addresses', () => {
     const env = new Map((initContainers?.[0].env ?? []).map(({ name: key, value }) => [key, value]));
     assert.equal(env.get('NODES'), String(replicas));
@@ -133,6 +156,12 @@ describe('systemd', () => {
     const [, program, rest] = /^ExecStart=(\S+) (.*)$/m.exec(text) ?? [];
     assert.equal(path.basename(program), 'quorate');
     assertServes(rest.split(' '));
+  });
+
+  test('a node is started again however often it fails', () => {
+    const [unit] = text.split('[Service]');
+    assert.match(unit, /^StartLimitIntervalSec=0$/m);
+    assert.match(text, /^Restart=on-failure$/m);
   });
 
   test('systemd finds no fault in the unit', { skip: !canAnalyze }, () => {
