@@ -19,6 +19,11 @@ export interface HashSeed {
  * collide (Aumasson and Bernstein, "SipHash: a fast short-input PRF").
  */
 export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: HashSeed): number {
+  return signedHash(bytes, start, end, seed) >>> 0;
+}
+
+/** The same as a signed number: what is beyond 31 bits V8 returns in memory of its own, which soon is garbage. */
+function signedHash(bytes: Uint8Array, start: number, end: number, seed: HashSeed): number {
   let v0 = seed.low | 0;
   let v1 = seed.high | 0;
   let v2 = 0x6c796765 ^ v0;
@@ -63,5 +68,5 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number, seed: H
     v2 ^= 0xff;
     word = 0;
   }
-  return (v1 ^ v3) >>> 0;
+  return v1 ^ v3;
 }

@@ -11,7 +11,8 @@
  *    slots (once), and the header.
  *  - A key's chain is in order of versions as of offsets: `insert` refuses what is not newer than the newest, and what a
  *    range tombstone hides.
- *  - A link to a node or entry is stored only after all of it was written.
+ *  - A link to a node or entry is stored only after all of it was written. (A hash slot may be seen before: who finds
+ *    one that points at or above his limit looks at nothing there.)
  *  - The skip list has every key whose node lies below the offset `linked`. Those above it are in the hash index alone
  *    until the writer links them, many together, or for good when the memtable is sealed first; an iterator finds them by
  *    the order of their arrival.
@@ -208,7 +209,7 @@ export class Memtable {
    * before the first of them is inserted waits once for all. No work stands between the loads, as the processor looks
    * only so far ahead.
    */
-  loadSlots(hashes: Uint32Array, count: number): void {
+  loadSlots(hashes: Int32Array, count: number): void {
     const words = this.#words;
     const mask = this.#slotMask;
     let loaded = 0;
@@ -230,7 +231,7 @@ export class Memtable {
     this.#lateLinks.link(mostEntries);
   }
 
-  /** Writer. As `insert`, or `insertUnlinked`, of a key whose hash is known. */
+  /** Writer. As `insert`, or `insertUnlinked`, of a key whose hash is known, as a signed number or another. */
   insertHashed(
     hash: number,
     isLinked: boolean,
@@ -254,8 +255,8 @@ export class Memtable {
       this.metWriter = 0;
       const node = this.#insertKey(keyBytes, keyStart, keyEnd, recordBytes, recordStart, recordEnd, isLinked);
       if (node === 0) return InsertStatus.full;
-      // Release: the node is whole before a reader can find it through the slot.
-      Atomics.store(this.#words, slotAt, (node >>> 2) | (hash & ~SLOT_OFFSET_MASK));
+      // A plain store: whoever has a limit above the node is ordered behind it, and nobody else looks at the node.
+      this.#words[slotAt] = (node >>> 2) | (hash & ~SLOT_OFFSET_MASK);
     } else {
       const node = (slot & SLOT_OFFSET_MASK) << 2;
       const newest = this.#words[node >>> 2];

@@ -16,8 +16,8 @@ export class RunInserter {
   /** The memory of the ring. */
   readonly #bytes: Uint8Array;
   #memtable!: Memtable;
-  /** Of the keys from the last one on whose number is a multiple of AHEAD_PUTS. */
-  readonly #hashes = new Uint32Array(AHEAD_PUTS);
+  /** Of the keys from the last one on whose number is a multiple of AHEAD_PUTS. Signed: see `signedHash`. */
+  readonly #hashes = new Int32Array(AHEAD_PUTS);
   #operation = 0;
   #frame = 0;
   /** The version of the key of the frame's last operation that the memtable had; 0, 0: it had none. */
