@@ -64,6 +64,11 @@ export function lz4Input(): Uint8Array | null {
   return ofThread?.input ?? null;
 }
 
+/** Where it is quickest to have it; what is there is overwritten by the next block. */
+export function lz4Output(): Uint8Array | null {
+  return ofThread?.output ?? null;
+}
+
 /** `decompressLz4` in the quickest way that there is. */
 export function unpackLz4(
   source: Uint8Array,

@@ -117,8 +117,8 @@ export class BlockingReads {
     let slot = mayBeCached ? cache.find(id, ordinal) : -1;
     if (slot === -1 && cache.deserves(id, ordinal)) slot = this.#fill(reader, ordinal);
     if (slot === -1) {
-      this.end = this.#loader.load(reader, ordinal);
-      this.bytes = this.#loader.scratch;
+      this.end = this.#loader.loadForNow(reader, ordinal);
+      this.bytes = this.#loader.lent;
       this.start = 0;
       return;
     }

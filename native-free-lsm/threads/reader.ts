@@ -170,8 +170,8 @@ export class ReaderRole {
         start = cache.dataStart;
         end = cache.dataEnd;
       } else {
-        end = this.#loader.load(lookup.reader, lookup.ordinal);
-        block = this.#loader.scratch;
+        end = this.#loader.loadForNow(lookup.reader, lookup.ordinal);
+        block = this.#loader.lent;
       }
       if (searchBlock(block, start, end, bytes, keyStart, keyEnd, hit)) {
         return this.#respond(tag, AnswerStatus.found, isCached, block, hit.recordStart, hit.recordEnd);
