@@ -1,6 +1,6 @@
 /**
- * Makes what the packages carry in their folders `dist`: compiled JavaScript, declarations and maps of the sources, what
- * threads load in one file each, and the vendored parts of libraries.
+ * Makes what the packages carry in their folders `dist`: compiled JavaScript in few files, declarations and maps of the
+ * sources, and the vendored parts of libraries.
  *
  *     node deploy/packages/build.ts [native-free-lsm] [quorate]
  */
@@ -18,14 +18,14 @@ import {
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { installedFolder } from '../../src/cli/page-files.ts';
-import { joinThreads } from './joined-modules.ts';
-import { ENGINE_IN_DIST, FOLDERS, PACKAGE_NAMES, type PackageName, PROJECT } from './packages.ts';
+import { bundle } from './bundle.ts';
+import { ENTRIES, FOLDERS, PACKAGE_NAMES, type PackageName, PROJECT } from './packages.ts';
 import { asPublished, type VendoredLibrary, vendoredBy } from './vendored.ts';
 
 const PROGRAM_FILE = 'src/cli/bin.js';
 
 const { positionals } = parseArgs({ allowPositionals: true });
-for (const name of positionals.length === 0 ? PACKAGE_NAMES : positionals.map(packageName)) build(name);
+for (const name of positionals.length === 0 ? PACKAGE_NAMES : positionals.map(packageName)) await build(name);
 
 function packageName(name: string): PackageName {
   const found = PACKAGE_NAMES.find((known) => known === name);
@@ -33,12 +33,12 @@ function packageName(name: string): PackageName {
   return found;
 }
 
-function build(name: PackageName): void {
+async function build(name: PackageName): Promise<void> {
   const dist = path.join(FOLDERS[name], 'dist');
   rmSync(dist, { recursive: true, force: true });
   compile(name);
   for (const file of globSync('**/*.{js,d.ts}', { cwd: dist })) rewriteImports(dist, file);
-  joinThreads(path.join(dist, ENGINE_IN_DIST[name]));
+  await bundle(dist, ENTRIES[name]);
   for (const library of vendoredBy(name)) copyLibrary(library, path.join(dist, 'vendor', library.name));
   if (name !== 'quorate') return;
   const { version } = readManifest(PROJECT);

@@ -10,17 +10,18 @@ export const FOLDERS: Readonly<Record<PackageName, string>> = {
   'native-free-lsm': path.join(PROJECT, 'native-free-lsm'),
   quorate: PROJECT,
 };
-/** Where the compiled engine is in its `dist`. */
-export const ENGINE_IN_DIST: Readonly<Record<PackageName, string>> = {
-  'native-free-lsm': '',
-  quorate: 'native-free-lsm',
+/** The modules that are loaded by their address, without `.js`: by who imports the package, as a program, or for a thread. */
+export const ENTRIES: Readonly<Record<PackageName, readonly string[]>> = {
+  'native-free-lsm': ['index', 'level/index', 'simulation/index', 'threads/worker'],
+  quorate: [
+    'native-free-lsm/threads/worker',
+    'src/cli/bin',
+    'src/cli/fill/worker',
+    'src/cli/load/worker',
+    'src/cli/serve/node-process',
+    'src/cli/simulate/worker',
+    'src/http/encoders/chunks',
+    'src/http/encoders/msgpack',
+    'src/simulation/world/entry-encoder',
+  ],
 };
-/**
- * What a thread of the engine loads for its role, beside what all have: one file that has in it all that the one without
- * `.joined` in its name imports.
- */
-export const JOINED_FILES: readonly string[] = [
-  'threads/jobs.joined.js',
-  'threads/reader.joined.js',
-  'threads/writer.joined.js',
-];

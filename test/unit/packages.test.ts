@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { FOLDERS, PACKAGE_NAMES, type PackageName, PROJECT } from '../../deploy/packages/packages.ts';
 import { asPublished, vendoredBy } from '../../deploy/packages/vendored.ts';
-import { expectedFiles } from '../packages/contents.ts';
+import { expectedFiles, modulesOf } from '../packages/contents.ts';
 import { scanSource } from '../support/source-scan.ts';
 
 interface Manifest {
@@ -89,10 +89,8 @@ for (const name of PACKAGE_NAMES) {
       const own = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
       const carried = new Set(vendoredBy(name).map((library) => library.name));
       const used = new Set<string>();
-      for (const file of expectedFiles(name)) {
-        const source = file.replace(/^dist\//, '').replace(/\.js$/, '.ts');
-        const isCompiled = file.endsWith('.js') && !file.endsWith('.joined.js');
-        if (!isCompiled || file.includes('/vendor/')) continue;
+      for (const module of modulesOf(name)) {
+        const source = `${module}.ts`;
         const text = readFileSync(path.join(FOLDERS[name], source), 'utf8');
         for (const { specifier, typeOnly } of scanSource(source, text).imports) {
           if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
