@@ -73,7 +73,10 @@ export function writeCodeOf(error: LsmError): WriteCode {
 const ERROR_OF_CODE: readonly LsmError[] = [
   new LsmError('IO_ERROR', 'not an error'),
   new LsmError('IO_ERROR', 'not an error'),
-  new LsmError('OVERLOADED', 'writes come faster than the disk takes them: try again later'),
+  new LsmError(
+    'OVERLOADED',
+    'the disk takes writes more slowly than they come, or none at all, which the conditions of the engine say: try again later',
+  ),
   new LsmError('NO_SPACE', 'the disk is full: writes are refused until there is room'),
   new LsmError(
     'POISONED',
