@@ -74,6 +74,11 @@ export interface EngineOptions {
   readonly blockCacheBytes: number;
   /** The number of long-lived threads that search the disk. */
   readonly readers: number;
+  /**
+   * One thread writes, searches the disk, flushes and compacts, in turns, where there are at least three otherwise: it
+   * takes less memory, and everything waits longer for everything else. There is one reader then.
+   */
+  readonly singleThread: boolean;
   /** Modules that encode pages of a scan: `file:` URLs, see iterator/entry-encoder.ts. */
   readonly entryEncoders: readonly string[];
   /** How many files each thread keeps open. */
@@ -142,6 +147,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxQueuedReadBytes: 64 * MIB,
   blockCacheBytes: 16 * MIB,
   readers: 1,
+  singleThread: false,
   entryEncoders: [],
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
@@ -182,6 +188,9 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkOneOf(options, 'bottomCompression', Object.keys(Compression));
   checkOneOf(options, 'whenFull', ['wait', 'refuse']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
+  refuse(booleanFault('singleThread', options.singleThread));
+  if (options.singleThread && options.readers !== 1)
+    throw invalidArgument(`readers must be 1 with singleThread, not ${options.readers}`);
   if (options.fingerprintSeed !== null) refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
   refuse(watermarksFault(options.watermarks));
   refuse(arrayFault('entryEncoders', options.entryEncoders));
@@ -224,6 +233,7 @@ function batchDefault({ maxRecordBytes, memtableBytes }: Partial<EngineOptions>)
 type NumericOption = Exclude<
   keyof EngineOptions,
   | 'createIfMissing'
+  | 'singleThread'
   | 'durability'
   | 'whenFull'
   | 'compression'

@@ -19,6 +19,8 @@
  *   generationArena[g mod 16]  writer thread    all                    arena of generation g
  *   tableReads[thread]         that thread      main                   data blocks read from disk
  *   tableReadBytes[thread]     that thread      main                   their bytes in KiB, so that 32 bits last
+ *   requestBell                main             single thread (waits)  counts what main has published or posted for it
+ *   tasksPosted                main             single thread          counts tasks posted to it
  *
  * `spareArena` is a one-place mailbox: main stores arena + 1 only while it is 0, the writer alone turns it back
  * into 0; a store and an exchange, so neither can undo the other.
@@ -46,11 +48,13 @@ export const ControlWord = {
   generationArena: 16,
   tableReads: 32,
   tableReadKib: 64,
+  requestBell: 96,
+  tasksPosted: 97,
 } as const;
 
 export const GENERATION_SLOTS = 16;
 export const MAX_COUNTED_THREADS = 32;
-const CONTROL_WORDS = 96;
+const CONTROL_WORDS = 98;
 
 export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT);

@@ -21,13 +21,14 @@
 import { WAIT_BUCKETS } from './wait-figures.ts';
 import { WAIT_SITES } from './wait-sites.ts';
 
-export const ThreadRole = { writer: 1, reader: 2, background: 3 } as const;
+export const ThreadRole = { writer: 1, reader: 2, background: 3, engine: 4 } as const;
 export type ThreadRole = (typeof ThreadRole)[keyof typeof ThreadRole];
 
 const ROLE_NAMES: Readonly<Record<ThreadRole, string>> = {
   [ThreadRole.writer]: 'writer',
   [ThreadRole.reader]: 'reader',
   [ThreadRole.background]: 'background',
+  [ThreadRole.engine]: 'engine',
 };
 
 export const RowWord = {
@@ -45,6 +46,9 @@ export const FigureWord = { count: 0, micros: 1, buckets: 2 } as const;
 export const FIGURE_WORDS = FigureWord.buckets + WAIT_BUCKETS;
 
 const ROW_WORDS = RowWord.figures + WAIT_SITES.length * FIGURE_WORDS;
+/** Of these there is one. */
+const LONE: ReadonlySet<ThreadRole> = new Set([ThreadRole.writer, ThreadRole.engine]);
+
 const RECORDING = 0;
 const BACKGROUND_THREADS = 1;
 const TABLE_WORDS = 2;
@@ -52,7 +56,7 @@ const TABLE_WORDS = 2;
 /** A row as main reads it. */
 interface ThreadRow {
   readonly threadId: number;
-  /** `writer`, `reader-1`, `background-2`. */
+  /** `writer`, `reader-1`, `background-2`; `engine` has all roles. */
   readonly name: string;
 }
 
@@ -134,7 +138,7 @@ export class ThreadTable {
     const role = Atomics.load(this.words, start + RowWord.role) as ThreadRole | 0;
     if (role === 0) return undefined;
     const number = Atomics.load(this.words, start + RowWord.number);
-    const name = role === ThreadRole.writer ? ROLE_NAMES[role] : `${ROLE_NAMES[role]}-${number}`;
+    const name = LONE.has(role) ? ROLE_NAMES[role] : `${ROLE_NAMES[role]}-${number}`;
     return { threadId: Atomics.load(this.words, start + RowWord.threadId), name };
   }
 }

@@ -6,6 +6,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { NodeFileSystem } from '../fs/node-fs.ts';
 import type { ExecutorFactory } from '../threads/executor.ts';
 import { PoolExecutor } from '../threads/pool.ts';
+import { SingleThreadExecutor } from '../threads/single-thread-executor.ts';
 
 /** What the engine takes from its surroundings; tests and simulations give their own. */
 export interface Environment {
@@ -61,7 +62,8 @@ const REAL_ENVIRONMENT: Environment = {
   fs: new NodeFileSystem(),
   clock: systemEngineClock,
   expiryNowMs: () => systemEngineClock.nowMs(),
-  executor: (context) => new PoolExecutor(context),
+  executor: (context) =>
+    context.isSingleThread ? new SingleThreadExecutor(context) : new PoolExecutor(context),
   report: () => undefined,
   drawHashSeed,
   openingBytes: OPENING_BYTES,

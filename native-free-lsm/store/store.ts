@@ -359,6 +359,7 @@ export class RecordStore extends ReadableStore {
   wakeThreads(): void {
     this.#writes.nudge();
     this.#parts.readers.nudge();
+    this.#parts.executor.kick();
   }
 
   /** Figures of this moment, as plain data. */

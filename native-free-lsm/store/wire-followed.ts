@@ -134,6 +134,7 @@ function connect(
     clock,
     threads: options.readers,
     backgroundThreads: 1,
+    isSingleThread: false,
     onResponses: () => traffic.drain(),
   });
   opened.defer(() => executor.close());

@@ -147,6 +147,7 @@ function connect(
     clock,
     threads: 1 + options.readers,
     backgroundThreads: options.maxBackgroundJobs,
+    isSingleThread: options.singleThread,
     onResponses: () => traffic.drain(),
   });
   opened.defer(() => executor.close());

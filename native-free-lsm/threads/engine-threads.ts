@@ -12,7 +12,7 @@ export type ThreadHandle = Pick<
 
 /** A thread of an engine. */
 export interface EngineThread {
-  /** By what the thread does: `writer`, `reader-1`, `background-2`. */
+  /** By what the thread does: `writer`, `reader-1`, `background-2`; `engine` with the option `singleThread`. */
   readonly name: string;
   readonly handle: ThreadHandle;
 }

@@ -26,6 +26,8 @@ export interface ExecutorContext {
   readonly clock: EngineClock;
   readonly threads: number;
   readonly backgroundThreads: number;
+  /** One for all of them. */
+  readonly isSingleThread: boolean;
   /** Called on the main thread soon after a role has published responses. */
   readonly onResponses: () => void;
 }

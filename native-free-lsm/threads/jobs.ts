@@ -17,15 +17,56 @@ import { loadTable } from '../sstable/load-table.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { type TableMetadata, tableFileName } from '../sstable/table-metadata.ts';
 import { writeCheckpoint } from '../version/checkpoint.ts';
-import type { BackgroundJob, BackgroundResult, CheckpointJob, SlotsJob } from './protocol/posted-messages.ts';
+import { toLsmError } from './protocol/errors.ts';
+import {
+  type BackgroundAnswer,
+  type BackgroundJob,
+  type BackgroundResult,
+  type CheckpointJob,
+  encodeJobFailure,
+  type SlotsJob,
+  type ThreadTask,
+} from './protocol/posted-messages.ts';
+
+/** What is called between the steps of a job, in a thread that has others to do as well. */
+type Between = () => void;
+
+export type JobTask = Exclude<ThreadTask, { readonly role: 'writer' | 'reader' }>;
 
 const ASKED_EVERY = 64;
 const NOTHING_LEFT = new Uint8Array(0);
 
+/**
+ * Runs a job to its end, and gives what it came to or, encoded, the error it ended with.
+ * @param between is called often, between two entries or blocks
+ */
+export function runJob(fs: FileSystem, task: JobTask, between?: Between): BackgroundAnswer {
+  try {
+    if (task.role === 'slots') return runSlots(fs, task.job, between);
+    if (task.role === 'background') return runBackgroundJob(fs, task.job, between);
+    runCheckpoint(fs, task.job, between);
+    return undefined;
+  } catch (error) {
+    return encodeJobFailure(toLsmError(error, workOf(task)));
+  }
+}
+
+function workOf(task: JobTask): string {
+  if (task.role === 'slots') return 'look at slots';
+  if (task.role === 'checkpoint') return 'checkpoint';
+  const { type } = task.job.job;
+  return type === 'merge' ? 'compaction' : type;
+}
+
 /** Runs a job that writes tables to its end, or until main cancels it. When it fails it removes what it has written. */
-export function runBackgroundJob(fs: FileSystem, { job, control, memory }: BackgroundJob): BackgroundResult {
+export function runBackgroundJob(
+  fs: FileSystem,
+  { job, control, memory }: BackgroundJob,
+  between?: Between,
+): BackgroundResult {
   const lent = new LentMemory(memory);
-  const { written, ...result } = writeTablesOf(fs, job, control);
+  const cancelled = seldom(cancelledBy(control, between));
+  const { written, ...result } = writeTablesOf(fs, job, cancelled);
   const { directory } = 'spec' in job ? job.spec : job;
   return { ...result, tables: load(fs, directory, written, lent), memoryLeft: lent.left };
 }
@@ -34,8 +75,7 @@ type WrittenTables = Omit<BackgroundResult, 'tables' | 'memoryLeft'> & {
   readonly written: readonly TableMetadata[];
 };
 
-function writeTablesOf(fs: FileSystem, job: BackgroundJob['job'], control: SharedArrayBuffer): WrittenTables {
-  const cancelled = seldom(cancelledBy(control));
+function writeTablesOf(fs: FileSystem, job: BackgroundJob['job'], cancelled: () => boolean): WrittenTables {
   const expired = new SlotSet();
   const nothing = { damaged: [], slots: new SlotSet().bytes, expired: expired.bytes, left: NOTHING_LEFT };
   if (job.type === 'merge') {
@@ -80,19 +120,22 @@ function writeTablesOf(fs: FileSystem, job: BackgroundJob['job'], control: Share
 }
 
 /** Runs a look at slots to its end, or until main cancels it. */
-export function runSlots(fs: FileSystem, { spec, control }: SlotsJob): SlotJobResult {
-  return runSlotJob(fs, spec, cancelledBy(control));
+export function runSlots(fs: FileSystem, { spec, control }: SlotsJob, between?: Between): SlotJobResult {
+  return runSlotJob(fs, spec, cancelledBy(control, between));
 }
 
 /** Makes a checkpoint to its end, or until main cancels it. */
-export function runCheckpoint(fs: FileSystem, { spec, control }: CheckpointJob): void {
-  writeCheckpoint(fs, spec, cancelledBy(control));
+export function runCheckpoint(fs: FileSystem, { spec, control }: CheckpointJob, between?: Between): void {
+  writeCheckpoint(fs, spec, cancelledBy(control, between));
 }
 
-function cancelledBy(control: SharedArrayBuffer): () => boolean {
+function cancelledBy(control: SharedArrayBuffer, between: Between | undefined): () => boolean {
   const words = new Int32Array(control);
-  // The word is looked at now and then, so any recent value will do.
-  return () => Atomics.load(words, ControlWord.cancelBackground) === 1;
+  return () => {
+    between?.();
+    // The word is looked at now and then, so any recent value will do.
+    return Atomics.load(words, ControlWord.cancelBackground) === 1;
+  };
 }
 
 /** For who asks at every entry: it asks at some of them. */

@@ -1,8 +1,6 @@
-import { extname } from 'node:path';
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
-import { ControlWord } from '../shared/control.ts';
 import { ThreadTable } from '../shared/thread-table.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
 import { EngineThreads } from './engine-threads.ts';
@@ -17,7 +15,8 @@ import {
   type SlotsJob,
   type WriterInit,
 } from './protocol/posted-messages.ts';
-import { type PoolOptions, ThreadPool } from './thread-pool.ts';
+import { ResponseBell } from './response-bell.ts';
+import { POOL, type PoolOptions, refuseWithoutThreads, ThreadPool } from './thread-pool.ts';
 import type { PoolTask, PoolWorkerData } from './worker.ts';
 
 /** What a task of the background pool gives: its result, or an error. */
@@ -42,8 +41,7 @@ export class PoolExecutor implements Executor {
   readonly clock = systemEngineClock;
   readonly threads: EngineThreads;
   readonly #table: ThreadTable;
-  readonly #words: Int32Array;
-  readonly #onResponses: () => void;
+  readonly #bell: ResponseBell;
   readonly #options: PoolOptions;
   readonly #roles: ThreadPool<undefined>;
   /** Those that have not ended. */
@@ -52,7 +50,6 @@ export class PoolExecutor implements Executor {
   #background: ThreadPool<BackgroundAnswer> | undefined;
   /** Of jobs that have not ended. */
   readonly #jobs = new Set<AbortController>();
-  #closed = false;
 
   /**
    * @param options what threads are started with besides or instead of the usual, for those who try what happens then
@@ -62,11 +59,9 @@ export class PoolExecutor implements Executor {
     { control, threads, backgroundThreads, onResponses }: ExecutorContext,
     options: PoolOptions = {},
   ) {
-    if (process.permission?.has('worker') === false)
-      throw new LsmError('WORKER_DIED', 'this process may start no threads: run Node with --allow-worker');
-    this.#options = { ...POOL, ...options };
-    this.#words = new Int32Array(control);
-    this.#onResponses = onResponses;
+    refuseWithoutThreads();
+    this.#options = { ...POOL, idleTimeout: BACKGROUND_IDLE_MS, ...options };
+    this.#bell = new ResponseBell(control, onResponses);
     this.#backgroundPoolThreads = backgroundThreads;
     this.#table = ThreadTable.create(threads + backgroundThreads + SPARE_ROWS);
     this.threads = new EngineThreads(
@@ -85,7 +80,7 @@ export class PoolExecutor implements Executor {
         },
       },
     );
-    this.#listen();
+    this.#bell.listen();
   }
 
   /** The threads of the roles. */
@@ -149,11 +144,9 @@ export class PoolExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#bell.silence();
     await Promise.all([this.#roles.destroy(), this.#background?.destroy()]);
-    // V8 keeps a wait that nothing ends, and with it all that its promise leads to: the memory of the whole engine. The
-    // value stays as it is, as nobody is left who would compare it.
-    Atomics.notify(this.#words, ControlWord.doorbell);
+    this.#bell.close();
   }
 
   /** @param writes what these threads write */
@@ -176,34 +169,8 @@ export class PoolExecutor implements Executor {
       });
     return { post: (message) => port1.postMessage(message), exited };
   }
-
-  /** Waits for the doorbell, without blocking, for as long as the pool is open. */
-  readonly #listen = (): void => {
-    while (!this.#closed) {
-      // Acquire, and before the responses are drained: a response that is published in between changes the value...
-      const seen = Atomics.load(this.#words, ControlWord.doorbell);
-      this.#onResponses();
-      // ...so that this wait, which compares the value, returns at once, and no response is missed.
-      const wait = Atomics.waitAsync(this.#words, ControlWord.doorbell, seen);
-      if (wait.async) {
-        wait.value.then(this.#listen);
-        return;
-      }
-    }
-  };
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-const POOL: PoolOptions = {
-  filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
-  name: 'run',
-  idleTimeout: BACKGROUND_IDLE_MS,
-  // Roles block their threads themselves, and idle background threads must not block.
-  atomics: 'disabled',
-  recordTiming: false,
-  // The threads work in shared memory, so their own heaps hold little and make little garbage.
-  resourceLimits: { maxYoungGenerationSizeMb: 2 },
-};

@@ -82,6 +82,16 @@ export class ReaderRole {
     return Number.POSITIVE_INFINITY;
   }
 
+  /** What it waits for when `step` has nothing to do. */
+  get waitSite(): WaitSiteId {
+    return this.#requests.empty ? WaitSiteId.requests : WaitSiteId.answerRoom;
+  }
+
+  /** Follows main to newer super-versions, so that it lets go of tables though nobody asks for anything. */
+  follow(): void {
+    this.#tracker.refresh();
+  }
+
   close(): void {
     this.#descriptors.closeAll();
   }
@@ -111,12 +121,12 @@ export class ReaderRole {
 
   /** @param waits of the thread that waits */
   waitForRequests(waits: WaitRecorder): void {
-    const site = this.#requests.empty ? WaitSiteId.requests : WaitSiteId.answerRoom;
+    const site = this.waitSite;
     const began = waits.begin(site);
     if (site === WaitSiteId.requests) this.#requests.wait(1000);
     else this.#responses.waitForRoom(100);
     waits.end(site, began);
-    if (site === WaitSiteId.requests) this.#tracker.refresh();
+    if (site === WaitSiteId.requests) this.follow();
   }
 
   /** Returns false when there is no room for the answer now. */

@@ -1,9 +1,28 @@
+import { extname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { EngineClock } from '../clock.ts';
+import { LsmError } from '../errors.ts';
 import type { PoolTask } from './worker.ts';
 
 export type PoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
+
+/** What is the same for all pools. */
+export const POOL: PoolOptions = {
+  filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,
+  name: 'run',
+  // Roles block their threads themselves, and idle background threads must not block.
+  atomics: 'disabled',
+  recordTiming: false,
+  // The threads work in shared memory, so their own heaps hold little and make little garbage.
+  resourceLimits: { maxYoungGenerationSizeMb: 1 },
+};
+
+/** @throws LsmError WORKER_DIED when Node is not allowed to start threads */
+export function refuseWithoutThreads(): void {
+  if (process.permission?.has('worker') === false)
+    throw new LsmError('WORKER_DIED', 'this process may start no threads: run Node with --allow-worker');
+}
 
 /** piscina types its transfer lists as a browser's, which have no Node ports. */
 type RunOptions = Parameters<Piscina['run']>[1];

@@ -12,29 +12,23 @@ import { ControlWord } from '../shared/control.ts';
 import { ThreadRole } from '../shared/thread-table.ts';
 import { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
-import type * as Jobs from './jobs.ts';
-import { toLsmError } from './protocol/errors.ts';
-import {
-  type BackgroundAnswer,
-  type BackgroundJob,
-  type CheckpointJob,
-  encodeJobFailure,
-  type ReaderInit,
-  type SlotsJob,
-  type WorkerMessage,
-  type WriterInit,
+import type {
+  BackgroundAnswer,
+  ReaderInit,
+  ThreadTask,
+  WorkerMessage,
+  WriterInit,
 } from './protocol/posted-messages.ts';
 import type * as Reader from './reader.ts';
 import { RecordingFileSystem } from './recording-fs.ts';
+import type * as Single from './single-thread.ts';
 import type { Inbox } from './super-version-tracker.ts';
 import type * as Writer from './writer.ts';
 
 export type PoolTask =
-  | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
-  | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
-  | { readonly role: 'background'; readonly job: BackgroundJob }
-  | { readonly role: 'slots'; readonly job: SlotsJob }
-  | { readonly role: 'checkpoint'; readonly job: CheckpointJob }
+  | ThreadTask
+  /** All of them, which are posted one by one. */
+  | { readonly role: 'all'; readonly control: SharedArrayBuffer; readonly port: MessagePort }
   /** It is never run: see PoolExecutor. */
   | { readonly role: 'nothing' };
 
@@ -55,42 +49,22 @@ let isBackground = false;
 
 export async function run(task: PoolTask): Promise<BackgroundAnswer | undefined> {
   if (task.role === 'nothing') return undefined;
-  if (task.role !== 'writer' && task.role !== 'reader') {
+  if (task.role !== 'writer' && task.role !== 'reader' && task.role !== 'all') {
     becomeBackground();
-    const jobs = await import('./jobs.ts');
-    try {
-      return runJob(jobs, task);
-    } catch (error) {
-      return encodeJobFailure(toLsmError(error, workOf(task)));
-    }
+    return (await import('./jobs.ts')).runJob(fs, task);
   }
-  const inbox = inboxOf(task.port);
   const runRole =
-    task.role === 'writer'
-      ? runWriter.bind(undefined, await import('./writer.ts'), task.init, inbox)
-      : runReader.bind(undefined, await import('./reader.ts'), task.init, inbox);
+    task.role === 'all'
+      ? runAll.bind(undefined, await import('./single-thread.ts'), task.control, task.port)
+      : task.role === 'writer'
+        ? runWriter.bind(undefined, await import('./writer.ts'), task.init, inboxOf(task.port))
+        : runReader.bind(undefined, await import('./reader.ts'), task.init, inboxOf(task.port));
   // A role never returns to the event loop, and its thread is terminated, so this is the only chance to fill the
   // compile cache. It does nothing when there is no cache, or when everything is in it. Deno does not have it.
   modules.flushCompileCache?.();
   runRole();
   task.port.close();
   return undefined;
-}
-
-type JobTask = PoolTask & { readonly role: 'background' | 'slots' | 'checkpoint' };
-
-function runJob(jobs: typeof Jobs, task: JobTask): BackgroundAnswer {
-  if (task.role === 'slots') return jobs.runSlots(fs, task.job);
-  if (task.role === 'background') return jobs.runBackgroundJob(fs, task.job);
-  jobs.runCheckpoint(fs, task.job);
-  return undefined;
-}
-
-function workOf(task: JobTask): string {
-  if (task.role === 'slots') return 'look at slots';
-  if (task.role === 'checkpoint') return 'checkpoint';
-  const { type } = task.job.job;
-  return type === 'merge' ? 'compaction' : type;
 }
 
 function runWriter({ WriterRole }: typeof Writer, init: WriterInit, inbox: Inbox): void {
@@ -117,6 +91,11 @@ function runReader({ ReaderRole }: typeof Reader, init: ReaderInit, inbox: Inbox
   const role = new ReaderRole(init, fs, inbox);
   while (!role.finished) if (!role.step() && !role.finished) role.waitForRequests(waits);
   role.close();
+}
+
+function runAll({ SingleThread }: typeof Single, control: SharedArrayBuffer, port: MessagePort): void {
+  const tableFiles = new RecordingFileSystem(waits, 'tables');
+  new SingleThread({ control, port, logFiles: fs, tableFiles, waits, clock: systemEngineClock }).run();
 }
 
 function inboxOf(port: MessagePort): Inbox {

@@ -196,14 +196,16 @@ export class WriterRole {
     return this.#memtable.unlinkedEntries > MAX_UNLINKED_ENTRIES ? LOAD_LINK_DELAY_MS : LINK_DELAY_MS;
   }
 
+  /** What it waits for when `step` has nothing to do. */
+  get waitSite(): WaitSiteId {
+    if (!this.#isWaiting) return WaitSiteId.requests;
+    return this.#isNoted ? WaitSiteId.memtable : WaitSiteId.note;
+  }
+
   /** @param waits of the thread that waits */
   waitForRequests(waits: WaitRecorder): void {
     const sleepMs = Math.min(this.dueMs, IDLE_SLEEP_MS);
-    const site = this.#isWaiting
-      ? this.#isNoted
-        ? WaitSiteId.memtable
-        : WaitSiteId.note
-      : WaitSiteId.requests;
+    const site = this.waitSite;
     const began = waits.begin(site);
     // Nobody notifies this word, so this is a pause. After it the writer looks for the spare arena again.
     if (this.#isWaiting) Atomics.wait(this.#words, ControlWord.pause, 0, sleepMs);

@@ -34,7 +34,9 @@ export class FuzzDraws {
 
   options(): Partial<EngineOptions> {
     const one = <T>(...choices: readonly T[]): T => choices[this.below(choices.length)];
+    const singleThread = this.chance(0.5);
     return {
+      singleThread,
       maxRecordBytes: 16 << 10,
       memtableBytes: one(64 << 10, 128 << 10, 1 << 20),
       blockCacheBytes: one(0, 16 << 10, 64 << 10, 512 << 10),
@@ -46,7 +48,7 @@ export class FuzzDraws {
       l0CompactionTables: one(2, 3, 4, 5),
       baseLevelBytes: 32 << 10,
       levelMultiplier: one(2, 3, 4),
-      readers: one(1, 2),
+      readers: singleThread ? 1 : one(1, 2),
       durability: one('none', 'interval', 'sync'),
     };
   }

@@ -30,7 +30,7 @@ const SMALL: Partial<EngineOptions> = {
   targetFileBytes: 4 * MIB,
   baseLevelBytes: 8 * MIB,
   maxCompactionBytes: 32 * MIB,
-  maxBackgroundJobs: 1,
+  singleThread: true,
 };
 
 interface Flags {

@@ -3,6 +3,7 @@
  * their results. It is posted and cloned, so its types are its layout; shared buffers go by reference. Errors alone are
  * encoded, as cloning loses their code.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { BatchSpec } from '../../compaction/batch-tables.ts';
 import type { IngestSpec } from '../../compaction/ingest.ts';
 import type { MergeSpec } from '../../compaction/merge.ts';
@@ -137,6 +138,30 @@ export interface BackgroundResult {
   readonly expired: Uint8Array;
   /** Of records from outside, packed: those that must be put, because something older of their key is above. */
   readonly left: Uint8Array;
+}
+
+/** What a pool thread can be given to do. */
+export type ThreadTask =
+  | { readonly role: 'writer'; readonly init: WriterInit; readonly port: MessagePort }
+  | { readonly role: 'reader'; readonly init: ReaderInit; readonly port: MessagePort }
+  | { readonly role: 'background'; readonly job: BackgroundJob }
+  | { readonly role: 'slots'; readonly job: SlotsJob }
+  | { readonly role: 'checkpoint'; readonly job: CheckpointJob };
+
+/** To the thread that has all roles. */
+export interface GivenTask {
+  /** That of its TaskEnd. */
+  readonly id: number;
+  readonly task: ThreadTask;
+}
+
+/** From the thread that has all roles. */
+export interface TaskEnd {
+  readonly id: number;
+  /** Of a job. */
+  readonly answer?: BackgroundAnswer | undefined;
+  /** With what a role has ended that was not told to. */
+  readonly fault?: string;
 }
 
 /** What comes back of a job: its result, or the error it ended with, encoded. */

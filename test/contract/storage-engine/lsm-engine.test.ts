@@ -10,6 +10,12 @@ const OPTIONS = { memtableBytes: 4 << 20, dropTombstonesBelow: 0, entryEncoders:
 
 storageEngineContract('LSM in threads', async (directory) => RecordStore.open(directory, OPTIONS), 10);
 
+storageEngineContract(
+  'LSM in a single thread',
+  async (directory) => RecordStore.open(directory, { ...OPTIONS, singleThread: true }),
+  10,
+);
+
 const disks = new Map<string, MemoryFileSystem>();
 
 function openInline(directory: string): RecordStore {

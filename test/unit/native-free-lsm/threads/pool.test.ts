@@ -7,17 +7,19 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Engine, type LsmError, open } from '../../../../native-free-lsm/index.ts';
 import { PoolExecutor } from '../../../../native-free-lsm/threads/pool.ts';
+import { SingleThreadExecutor } from '../../../../native-free-lsm/threads/single-thread-executor.ts';
 import { until } from '../../../support/until.ts';
 
 const KEY = Buffer.from('key');
 /** Too large for a cache that is not to hold anything. */
 const VALUE = 'x'.repeat(5000);
 
-for (const { what, when } of [
-  { what: 'end before they are given anything', when: 'execArgv' },
-  { what: 'cannot load what they are to run', when: 'filename' },
+for (const { what, when, singleThread } of [
+  { what: 'threads end before they are given anything', when: 'execArgv', singleThread: false },
+  { what: 'threads cannot load what they are to run', when: 'filename', singleThread: false },
+  { what: 'only thread ends before it is given anything', when: 'execArgv', singleThread: true },
 ] as const) {
-  test(`an engine whose threads ${what} serves what it can read itself, and says why it does no more`, async () => {
+  test(`an engine whose ${what} serves what it can read itself, and says why it does no more`, async () => {
     await using folder = {
       path: await mkdtemp(join(tmpdir(), 'native-free-lsm-pool-')),
       [Symbol.asyncDispose]: () => rm(folder.path, { recursive: true }),
@@ -35,9 +37,10 @@ for (const { what, when } of [
     const reports: string[] = [];
     const engine = await open(
       directory,
-      { blockCacheBytes: 0 },
+      { blockCacheBytes: 0, singleThread },
       {
-        executor: (context) => new PoolExecutor(context, options),
+        executor: (context) =>
+          singleThread ? new SingleThreadExecutor(context, options) : new PoolExecutor(context, options),
         report: (message) => void reports.push(message),
       },
     );

@@ -1,0 +1,177 @@
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  type Transferable,
+} from 'node:worker_threads';
+import { systemEngineClock } from '../clock.ts';
+import { LsmError } from '../errors.ts';
+import { ControlWord } from '../shared/control.ts';
+import { ThreadTable } from '../shared/thread-table.ts';
+import type { SlotJobResult } from '../slots/slot-job.ts';
+import { EngineThreads } from './engine-threads.ts';
+import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
+import {
+  type BackgroundAnswer,
+  type BackgroundJob,
+  type BackgroundResult,
+  type CheckpointJob,
+  decodeJobAnswer,
+  type GivenTask,
+  type ReaderInit,
+  type SlotsJob,
+  type TaskEnd,
+  type ThreadTask,
+  type WriterInit,
+} from './protocol/posted-messages.ts';
+import { ResponseBell } from './response-bell.ts';
+import { POOL, type PoolOptions, refuseWithoutThreads, ThreadPool } from './thread-pool.ts';
+import type { PoolWorkerData } from './worker.ts';
+
+/** One runs, and others may have ended whose rows are not free yet. */
+const ROWS = 4;
+
+/** What a task has come to. */
+interface Outcome {
+  readonly answer?: BackgroundAnswer | undefined;
+  readonly error?: Error | undefined;
+}
+
+/** The thread that runs, or starts. */
+interface LiveThread {
+  readonly port: MessagePort;
+  /** Ends it. */
+  readonly abort: AbortController;
+  /** By their numbers, those that have not ended. */
+  readonly tasks: Map<number, (outcome: Outcome) => void>;
+}
+
+/**
+ * Runs roles and jobs in one thread, in turns (threads/single-thread.ts). When the thread dies so does all that it had in
+ * hand; what is started after that has another thread.
+ */
+export class SingleThreadExecutor implements Executor {
+  readonly clock = systemEngineClock;
+  readonly threads: EngineThreads;
+  readonly #control: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #bell: ResponseBell;
+  readonly #pool: ThreadPool<undefined>;
+  #thread: LiveThread | undefined;
+  #lastId = 0;
+
+  /**
+   * @param options as of PoolExecutor
+   * @throws LsmError WORKER_DIED when Node is not allowed to start threads
+   */
+  constructor({ control, onResponses }: ExecutorContext, options: PoolOptions = {}) {
+    refuseWithoutThreads();
+    this.#control = control;
+    this.#words = new Int32Array(control);
+    this.#bell = new ResponseBell(control, onResponses);
+    const table = ThreadTable.create(ROWS);
+    const workerData: PoolWorkerData = { table: table.memory, writes: 'log' };
+    this.#pool = new ThreadPool(
+      { ...POOL, minThreads: 1, maxThreads: 1, ...options, workerData },
+      this.clock,
+      {
+        onDeath: () => this.threads.forgetDead(),
+        onUnstartable: (error) => {
+          if (this.threads.list().length === 0) this.#thread?.abort.abort(error);
+        },
+      },
+    );
+    this.threads = new EngineThreads(table, () => this.#pool.threads, this.clock);
+    this.#bell.listen();
+  }
+
+  startWriter(init: WriterInit): RoleHandle {
+    return this.#start((port) => ({ role: 'writer', init, port }));
+  }
+
+  startReader(init: ReaderInit): RoleHandle {
+    return this.#start((port) => ({ role: 'reader', init, port }));
+  }
+
+  async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
+    return decodeJobAnswer((await this.#run({ role: 'background', job })) as BackgroundResult | Uint8Array);
+  }
+
+  async runSlots(job: SlotsJob): Promise<SlotJobResult> {
+    return decodeJobAnswer((await this.#run({ role: 'slots', job })) as SlotJobResult | Uint8Array);
+  }
+
+  async runCheckpoint(job: CheckpointJob): Promise<void> {
+    decodeJobAnswer(await this.#run({ role: 'checkpoint', job }));
+  }
+
+  kick(): void {
+    // After what was published, in rings or by tasksPosted: whoever sees the bell changed finds it.
+    Atomics.add(this.#words, ControlWord.requestBell, 1);
+    Atomics.notify(this.#words, ControlWord.requestBell, 1);
+  }
+
+  async close(): Promise<void> {
+    this.#bell.silence();
+    await this.#pool.destroy();
+    this.#bell.close();
+  }
+
+  #start(taskOf: (port: MessagePort) => ThreadTask): RoleHandle {
+    const { port1, port2 } = new MessageChannel();
+    port1.unref();
+    const ended = this.#give(taskOf(port2), [port2]);
+    const exited = ended.then(({ error }) => error).finally(() => port1.close());
+    return { post: (message) => port1.postMessage(message), exited };
+  }
+
+  async #run(task: ThreadTask): Promise<BackgroundAnswer> {
+    const { answer, error } = await this.#give(task);
+    if (error === undefined) return answer;
+    throw new LsmError('WORKER_DIED', `the engine's thread died (${error.message})`, { cause: error });
+  }
+
+  #give(task: ThreadTask, transferList: Transferable[] = []): Promise<Outcome> {
+    this.#thread ??= this.#startThread();
+    const { port, tasks } = this.#thread;
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const id = ++this.#lastId;
+    tasks.set(id, resolve);
+    const given: GivenTask = { id, task };
+    port.postMessage(given, transferList);
+    // Release: who sees the count finds the message.
+    Atomics.add(this.#words, ControlWord.tasksPosted, 1);
+    this.kick();
+    return promise;
+  }
+
+  #startThread(): LiveThread {
+    const { port1, port2 } = new MessageChannel();
+    const thread: LiveThread = { port: port1, abort: new AbortController(), tasks: new Map() };
+    port1.on('message', (end: TaskEnd) => settle(thread, end));
+    port1.unref();
+    const task = { role: 'all', control: this.#control, port: port2 } as const;
+    this.#pool.run(task, thread.abort.signal, [port2]).then(
+      () => this.#ended(thread, undefined),
+      (error: unknown) => this.#ended(thread, error instanceof Error ? error : new Error(String(error))),
+    );
+    return thread;
+  }
+
+  #ended(thread: LiveThread, error: Error | undefined): void {
+    if (this.#thread === thread) this.#thread = undefined;
+    // What it had said before comes first.
+    const { port, tasks } = thread;
+    for (let said = receiveMessageOnPort(port); said !== undefined; said = receiveMessageOnPort(port))
+      settle(thread, said.message as TaskEnd);
+    port.close();
+    for (const resolve of tasks.values()) resolve({ error });
+    tasks.clear();
+  }
+}
+
+function settle({ tasks }: LiveThread, { answer, fault, id }: TaskEnd): void {
+  const resolve = tasks.get(id);
+  tasks.delete(id);
+  resolve?.(fault === undefined ? { answer } : { error: new Error(fault) });
+}

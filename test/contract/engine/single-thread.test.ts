@@ -1,0 +1,127 @@
+/** A real engine whose roles and jobs have one thread. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Worker } from 'node:worker_threads';
+import { type EngineOptions, open } from '../../../native-free-lsm/index.ts';
+import { SingleThreadExecutor } from '../../../native-free-lsm/threads/single-thread-executor.ts';
+import { filesAtRest } from '../../support/engine-files.ts';
+import { EngineLedger } from '../../support/engine-ledger.ts';
+import { EngineTraffic, settleLedger, type TrafficOptions } from '../../support/engine-traffic.ts';
+import { until } from '../../support/until.ts';
+
+const SEED = Number(process.env.SEED ?? 20261129);
+const KIB = 1024;
+
+/** Small, so that flushes and compactions never end, and reads go to the disk. */
+const OPTIONS: Partial<EngineOptions> = {
+  singleThread: true,
+  durability: 'none',
+  maxRecordBytes: 64 * KIB,
+  memtableBytes: 256 * KIB,
+  blockCacheBytes: 256 * KIB,
+  targetFileBytes: 64 * KIB,
+  baseLevelBytes: 256 * KIB,
+  levelMultiplier: 4,
+  maxCompactionBytes: 512 * KIB,
+  // A busy machine, and nothing here is about overload.
+  writeStallTimeoutMs: 30_000,
+};
+
+const TRAFFIC: TrafficOptions = {
+  seed: SEED,
+  callers: 16,
+  keysPerCaller: 40,
+  deleteShare: 0.15,
+  maxValueBytes: 3000,
+  largeBatchBytes: 100 * KIB,
+  readShare: 0.5,
+  mayFail: ['OVERLOADED', 'POISONED'],
+};
+
+describe('an engine with one thread', { timeout: 120_000 }, () => {
+  let root: string;
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), 'native-free-lsm-single-'));
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  test('writes, reads, flushes and compacts, and a restart has all of it', async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    const path = join(root, 'traffic');
+    let executor: SingleThreadExecutor | undefined;
+    const engine = await open(path, OPTIONS, {
+      executor: (context) => {
+        executor = new SingleThreadExecutor(context);
+        return executor;
+      },
+    });
+    const ledger = new EngineLedger();
+    const traffic = new EngineTraffic(engine, ledger, TRAFFIC);
+    await until(
+      () => traffic.calls > 1000 && engine.stats().compactions > 1 && traffic.scans > 20,
+      60_000,
+      () => `only ${traffic.calls} calls, ${engine.stats().compactions} compactions`,
+    );
+    assert.deepEqual(
+      executor?.threads.list().map(({ name }) => name),
+      ['engine'],
+    );
+    const checkpoint = join(root, 'checkpoint');
+    await engine.checkpoint(checkpoint);
+    await traffic.stop();
+    assert.deepEqual(Object.fromEntries(traffic.failures), {});
+    await filesAtRest(engine, path);
+    await settleLedger(engine, ledger);
+    await engine.compact();
+    await settleLedger(engine, ledger);
+    await engine.close();
+    const again = await open(path, { ...OPTIONS, singleThread: false });
+    await settleLedger(again, ledger);
+    await again.close();
+    await (await open(checkpoint, OPTIONS)).close();
+  });
+
+  test('is poisoned when the thread is killed, reads with another one, and a restart has what was acknowledged', async () => {
+    const path = join(root, 'killed');
+    let executor: SingleThreadExecutor | undefined;
+    const reports: string[] = [];
+    await using engine = await open(path, OPTIONS, {
+      executor: (context) => {
+        executor = new SingleThreadExecutor(context);
+        return executor;
+      },
+      report: (message) => void reports.push(message),
+    });
+    const ledger = new EngineLedger();
+    const traffic = new EngineTraffic(engine, ledger, { ...TRAFFIC, seed: SEED + 1 });
+    await until(
+      () => traffic.writes > 500 && engine.stats().compactions > 0,
+      60_000,
+      () => `only ${traffic.writes} writes, ${engine.stats().compactions} compactions`,
+    );
+    const [thread] = executor?.threads.list() ?? [];
+    await (thread.handle as Worker).terminate();
+    const reads = traffic.reads + 500;
+    await until(
+      () => (traffic.failures.get('POISONED') ?? 0) > 16 && traffic.reads > reads,
+      60_000,
+      () => `${traffic.reads} reads, failures ${JSON.stringify([...traffic.failures])}`,
+    );
+    await traffic.stop();
+    assert.ok(reports.some((report) => report.includes('the writer thread died')));
+    assert.ok(reports.some((report) => report.includes('another takes its place')));
+    assert.equal(engine.stats().readsInFlight, 0);
+    await engine.close();
+    const again = await open(path, OPTIONS);
+    await settleLedger(again, ledger);
+    await again.close();
+  });
+
+  test('is refused more than one reader', async () => {
+    const opening = open(join(root, 'readers'), { singleThread: true, readers: 2 });
+    await assert.rejects(opening, { code: 'INVALID_ARGUMENT', message: /readers must be 1/ });
+  });
+});
