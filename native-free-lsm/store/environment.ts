@@ -22,7 +22,7 @@ export interface Environment {
   readonly report: (message: string) => void;
   /** Draws the secret with which a new directory hashes keys. */
   readonly drawHashSeed: () => HashSeed;
-  /** How many bytes of the indexes and filters of tables an opening loads before it returns; the others follow at once. */
+  /** How many bytes of the indexes and filters of tables an opening loads before it returns; others follow turn by turn. */
   readonly openingBytes: number;
 }
 

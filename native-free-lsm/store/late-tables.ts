@@ -1,9 +1,6 @@
 import type { EngineClock } from '../clock.ts';
 import type { TableReader } from '../sstable/table-reader.ts';
 
-/** How many bytes are loaded in one turn, unless one table alone has more: some milliseconds. */
-const TURN_BYTES = 1024 * 1024;
-
 /**
  * Loads, after an opening, the indexes and filters that it has left for later, some in each turn. Until all are there
  * the threads know of no table, so none ever meets one of which something is missing. Main may: a read that comes
@@ -11,15 +8,20 @@ const TURN_BYTES = 1024 * 1024;
  */
 export class LateTables {
   readonly #clock: EngineClock;
-  readonly #onLoaded: () => void;
   readonly #tables: readonly TableReader[];
+  readonly #turnBytes: number;
+  readonly #onLoaded: () => void;
   #next = 0;
   #isOver = false;
 
-  /** @param onLoaded called once, when all are loaded: by `start` if there are none, by `finish`, or in a later turn */
-  constructor(clock: EngineClock, tables: readonly TableReader[], onLoaded: () => void) {
+  /**
+   * @param turnBytes are loaded in one turn, unless one table alone has more
+   * @param onLoaded called once, when all are loaded: by `start` if there are none, by `finish`, or in a later turn
+   */
+  constructor(clock: EngineClock, tables: readonly TableReader[], turnBytes: number, onLoaded: () => void) {
     this.#clock = clock;
     this.#tables = tables;
+    this.#turnBytes = turnBytes;
     this.#onLoaded = onLoaded;
   }
 
@@ -42,7 +44,7 @@ export class LateTables {
 
   readonly #loadSome = (): void => {
     if (this.#isOver) return;
-    this.#load(TURN_BYTES);
+    this.#load(this.#turnBytes);
     if (this.#next === this.#tables.length) this.#end();
     else this.#clock.endOfTurn(this.#loadSome);
   };

@@ -42,14 +42,16 @@ import { type WaitingRead, WaitingReads } from './waiting-reads.ts';
 const MAX_RUN_BYTES = 0x7fffffff;
 /** So often a page that is read on the calling thread has blocks put into the cache. */
 const MAX_TRIES = 4;
+/** So many reads of one turn are sent at once, so that a reader is at work while the next ones are looked for in memory. */
+const READS_AT_ONCE = 8;
 /** A read may be the reason why its thread died, so it is not asked again and again. */
 const MAX_DEATHS = 3;
 
 interface ReadEvents {
   /** A read was put into a ring, and must be published by the end of the turn. */
   onQueued(): void;
-  /** A request for a page was put into a ring. */
-  onPage(): void;
+  /** Requests were put into a ring that are to be published at once. */
+  onUrgent(): void;
   /** A reader has met damage. */
   onDamage(error: LsmError): void;
 }
@@ -76,6 +78,8 @@ export class ReadPath {
   readonly #pages: MemoryPages;
   /** How many of the reads that were asked for are blocks for the cache. */
   #blockLoads = 0;
+  /** Reads that were put into rings since these were published. */
+  #queued = 0;
   #closed: LsmError | undefined;
 
   constructor(
@@ -347,6 +351,7 @@ export class ReadPath {
 
   publish(): boolean {
     let published = false;
+    this.#queued = 0;
     for (const channel of this.#channels) published = channel.requests.publish() || published;
     return published;
   }
@@ -471,7 +476,8 @@ export class ReadPath {
     read.channel = channel;
     read.cacheSlot = cacheSlot;
     requests.push(this.#asked.add(read));
-    this.#events.onQueued();
+    if (++this.#queued % READS_AT_ONCE === 0) this.#events.onUrgent();
+    else this.#events.onQueued();
     return true;
   }
 
@@ -504,7 +510,7 @@ export class ReadPath {
     read.deaths = deaths;
     read.channel = channel;
     requests.push(this.#asked.add(read));
-    this.#events.onPage();
+    this.#events.onUrgent();
     return true;
   }
 

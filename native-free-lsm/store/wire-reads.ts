@@ -67,9 +67,10 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
     maxPageBytes(options),
     {
       onQueued: () => traffic.publishSoon(),
-      // At once, so that a reader works on a page while main writes the one before to a socket.
-      onPage: () => {
-        if (reads.publish()) executor.kick();
+      // At once, so that a reader works on a page while main writes the one before to a socket, or on the first of many
+      // gets while main looks for the others.
+      onUrgent: () => {
+        if (!traffic.isHeld && reads.publish()) executor.kick();
       },
       onDamage,
     },

@@ -64,6 +64,9 @@ export interface StoreParts {
   readonly opened: ClosingStack;
 }
 
+/** How much more than the opening each turn after it loads of tables: some milliseconds. */
+const LATE_SHARES = 4;
+
 /**
  * Makes the parts of a store and connects them. Should one of them fail, everything that was opened, by the recovery or
  * here, is closed again; the directory is free once its threads have ended.
@@ -298,7 +301,7 @@ function connect(
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());
-  const lateTables = new LateTables(clock, superVersions.late, () => {
+  const lateTables = new LateTables(clock, superVersions.late, LATE_SHARES * environment.openingBytes, () => {
     // Before the commands that name them.
     superVersions.loaded();
     traffic.release();

@@ -186,7 +186,7 @@ async function withoutThreads() {
   new RingConsumer(channel.requestRing);
   const channels = [channel];
   const starting = new StartingReads(simulation.clock, channels);
-  const events = { onQueued: nothing, onPage: nothing, onDamage: nothing };
+  const events = { onQueued: nothing, onUrgent: nothing, onDamage: nothing };
   const reads = new ReadPath(
     arenas,
     superVersions,

@@ -114,6 +114,21 @@ test('reads, writes, scans and a close in the turn of the opening find all that 
   await again.simulation.settle(again.store.close());
 });
 
+test('a large page of the turn of the opening waits until the threads know the tables', async () => {
+  const { simulation, store } = opened(await filled());
+  const page = store.rangePage({
+    start: key(0),
+    end: null,
+    maxBytes: 1 << 20,
+    maxEntries: 1000,
+    includeTombstones: false,
+    encoder: 0,
+    nowMs: 0,
+  });
+  assert.equal([...pageEntries(await simulation.settle(page))].length, TABLES);
+  await simulation.settle(store.close());
+});
+
 test('a late table whose index or filter is damaged costs its own keys, and is rewritten as any other', async () => {
   for (const part of [0, 1]) {
     const fs = await filled();
