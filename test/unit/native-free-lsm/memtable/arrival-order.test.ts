@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
 import { ArrivalOrder } from '../../../../native-free-lsm/memtable/arrival-order.ts';
 import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
+import { UnlinkedIterator } from '../../../../native-free-lsm/memtable/unlinked-iterator.ts';
 import { record } from '../../../support/engine-calls.ts';
 import { HASH_SEED } from '../../../support/hash-flood.ts';
 
@@ -60,3 +61,22 @@ test('of the memtable that was in the arena before nothing is left', () => {
   assert.ok(shorter <= limit);
   assert.equal(names(order.nodes(2, start, shorter)), 'az');
 });
+
+for (const [isReverse, expected] of [
+  [false, { a: 'b', b: 'b', c: 'd', d: 'd', e: 'f', f: 'f', g: '' }],
+  [true, { a: '', b: '', c: 'b', d: 'b', e: 'd', f: 'd', g: 'f' }],
+] as const) {
+  test(`a seek ${isReverse ? 'against the order' : 'in order'} finds the same key only where it is wanted`, () => {
+    const { memtable, names, order, put, start } = newArena();
+    const limit = put('dbf');
+    const nodes = order.nodes(1, start, limit);
+    assert.equal(names(nodes), 'bdf');
+    const words = new Int32Array(memtable.bytes.buffer);
+    const iterator = new UnlinkedIterator(words, memtable.bytes, nodes, limit, isReverse);
+    for (const [key, found] of Object.entries(expected)) {
+      iterator.seek(Buffer.from(key), 0, 1);
+      const at = iterator.valid ? iterator.keyBytes[iterator.keyStart] : 0;
+      assert.equal(at === 0 ? '' : String.fromCharCode(at), found, `from ${key}`);
+    }
+  });
+}
