@@ -186,6 +186,8 @@ export class SingleThread {
   #run({ id, task }: WaitingJob): void {
     const wasUrgentRunning = this.#isUrgentRunning;
     this.#isUrgentRunning ||= isUrgent(task);
+    // What is due has changed since the job before.
+    this.#rolesDueMs = 0;
     const answer = runJob(this.#parts.tableFiles, task, this.#between);
     this.#isUrgentRunning = wasUrgentRunning;
     this.#end({ id, answer });

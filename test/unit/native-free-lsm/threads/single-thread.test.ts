@@ -307,3 +307,30 @@ test('a writer that compaction slows down rests after each run, and jobs do not'
   assert.deepEqual(written, [1, 3]);
   main.close();
 });
+
+test('what a writer waits for without a bell is looked for in each job, whatever was due in the one before', () => {
+  const main = new MainByHand();
+  Atomics.store(main.words, ControlWord.notedGeneration, 0);
+  let renames = 0;
+  let writtenByTheEnd = 0;
+  main.fs.onCall = ({ operation, path }) => {
+    if (operation === 'create' && path.includes('000009')) {
+      Atomics.store(main.words, ControlWord.notedGeneration, 1);
+      main.clock.advance(2);
+    }
+    if (operation !== 'rename') return;
+    renames++;
+    // Nothing was due for long.
+    if (renames === 1) {
+      main.put();
+      main.giveJob(URGENT_JOB, flushOf(1000, 9));
+      return;
+    }
+    writtenByTheEnd = main.written;
+    main.stop();
+  };
+  main.giveJob(JOB, flushOf(1000, 7));
+  main.run();
+  assert.equal(writtenByTheEnd, 1);
+  main.close();
+});
