@@ -97,9 +97,9 @@ export class ReaderRole {
   }
 
   /**
-   * Answers the requests in the ring. It returns false when there was none, or no room for an answer. An answer is
-   * published only after its request was released: when main sees an answer it frees what the request held, pushes the
-   * requests that wait for room, and may never be woken again.
+   * Answers the requests in the ring, up to the first page. It returns false when there was none, or no room for an
+   * answer. An answer is published only after its request was released: when main sees an answer it frees what the
+   * request held, pushes the requests that wait for room, and may never be woken again.
    */
   step(): boolean {
     let worked = false;
@@ -110,9 +110,10 @@ export class ReaderRole {
       const kind = readerRequestKind(bytes, payloadStart(runStart));
       if (!this.#answer(kind, runStart)) break;
       this.#requests.release();
-      // Main can then work on the page while the thread answers other requests.
-      if (kind === ReaderRequestKind.page) this.#responses.publish();
       worked = true;
+      // Main can then work on the page while the thread answers other requests. And it asks for the next page meanwhile:
+      // a thread that has other roles as well would never come to them.
+      if (kind === ReaderRequestKind.page) break;
     }
     this.#responses.publish();
     this.#descriptors.trim();
