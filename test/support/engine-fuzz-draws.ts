@@ -53,9 +53,9 @@ export class FuzzDraws {
     };
   }
 
-  value(): string {
+  value(mostBytes = 12_000): string {
     const id = `${++this.#values}.`;
-    const length = this.below(this.chance(0.02) ? 12_000 : this.chance(0.5) ? 40 : 300);
+    const length = this.below(this.chance(0.02) ? mostBytes : this.chance(0.5) ? 40 : 300);
     if (this.chance(0.5)) return id + 'ab'.repeat(length >> 1);
     let value = id;
     for (let i = 0; i < length; i++) value += String.fromCharCode(this.below(256));

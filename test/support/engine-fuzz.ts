@@ -22,6 +22,8 @@ const MAX_WRITES = 300;
 const MAX_READS = 8;
 const MAX_HELD = 3;
 const SMALL_BATCH = 30;
+/** So many of these, and of the pair, are less than half of the smallest memtable. */
+const SMALL_VALUE_BYTES = 300;
 const ROUND_MS = 5000;
 const READER_OPTIONS = { maxRecordBytes: 16 << 10, memtableBytes: 64 << 10, blockCacheBytes: 64 << 10 };
 /** An engine rounds the end of a value up, and a read its time down. */
@@ -202,16 +204,17 @@ class EngineFuzz {
     const isInOrder = this.#draw.chance(0.3);
     // One that is too large for a memtable deletes no ranges.
     const clearAt = this.#draw.chance(0.15) && count < SMALL_BATCH ? this.#draw.below(count) : -1;
+    const mostBytes = clearAt < 0 ? undefined : SMALL_VALUE_BYTES;
     for (let i = 0; i < count; i++) {
       const key = isInOrder ? this.#draw.writtenFrom(first + i) : this.#draw.written();
-      add(key, this.#draw.chance(0.2) ? null : this.#draw.value(), operations.length);
+      add(key, this.#draw.chance(0.2) ? null : this.#draw.value(mostBytes), operations.length);
       const range = i === clearAt ? this.#drawRange() : undefined;
       // The batch gives the pair one value, wherever its operations on them are.
       if (range === undefined || this.#pair.some((one) => range.start <= one && one < range.end)) continue;
       operations.push({ type: 'clear', ...range.bounds });
       changes.push(...this.#changesOf(range));
     }
-    const shared = this.#draw.chance(0.1) ? null : this.#draw.value();
+    const shared = this.#draw.chance(0.1) ? null : this.#draw.value(mostBytes);
     for (const key of this.#pair) add(key, shared, this.#draw.below(operations.length + 1));
     this.#ask(this.#engine.write(operations), changes);
   }
