@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { DirectoryLock, FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
@@ -14,9 +15,6 @@ import { refuseForeign, refuseMissing } from './folder-checks.ts';
 import { readState } from './read-state.ts';
 import { type RecoveredLog, recoverLogs } from './recovered-log.ts';
 import { type ServableState, type TakenOver, takeOver } from './take-over.ts';
-
-/** How many files may be open at a time for the sake of tables that are loaded later. */
-const MAX_LATE_TABLES = 512;
 
 /** What is on disk, ready to serve: the engine's state as of its last acknowledged write. */
 export interface RecoveredState extends TakenOver {
@@ -88,13 +86,22 @@ export function readServableState(
   };
   const late: OpenedTable[] = [];
   let leftBytes = loadedBytes;
+  let maxLateTables = options.maxOpenFilesPerThread;
   const open = (metadata: TableMetadata): OpenedTable => {
     // Range tombstones decide about the keys of other tables.
-    const isLate = leftBytes <= 0 && metadata.rangeTombstones === undefined && late.length < MAX_LATE_TABLES;
-    if (isLate) {
-      const table = LateTable.open(fs, directory, metadata, report);
-      late.push(table);
-      return table;
+    const mayBeLate = leftBytes <= 0 && metadata.rangeTombstones === undefined;
+    // Their files are open until they are loaded.
+    if (mayBeLate && late.length < maxLateTables) {
+      try {
+        const table = LateTable.open(fs, directory, metadata, report);
+        late.push(table);
+        return table;
+      } catch (error) {
+        if (!isOutOfFiles(error)) throw error;
+        // The threads need some as well when they start.
+        for (const table of late) if ('load' in table) table.load();
+        maxLateTables = 0;
+      }
     }
     const handle = loadOrSetAside(fs, directory, metadata, report);
     leftBytes -= handle.index.byteLength + handle.filter.byteLength;
@@ -116,6 +123,11 @@ export function readServableState(
     closeLate(late);
     throw error;
   }
+}
+
+/** Whether the process has as many files open as it may. */
+function isOutOfFiles(error: unknown): boolean {
+  return error instanceof LsmError && (error.systemCode === 'EMFILE' || error.systemCode === 'ENFILE');
 }
 
 /** For those that nobody will load any more. */

@@ -249,6 +249,8 @@ export class RecordStore extends ReadableStore {
    * lost as the version just below its own, so whoever brings what is newer heals it.
    */
   lostTo(slot: number): number {
+    // A table that is not loaded yet may be damaged.
+    this.#parts.lateTables.finish();
     return Math.max(this.#slots.lostTo(slot), this.#parts.maintenance.damagedTo);
   }
 

@@ -1,7 +1,7 @@
 /** Tables of which an opening leaves index and filter for later. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
+import { type LsmError, type RecordStore, slotOf } from '../../../../native-free-lsm/index.ts';
 import { fileSystemError, type MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { MetaBlockType, readTableLayout } from '../../../../native-free-lsm/sstable/table-format.ts';
 import { flipBit } from '../../../support/damaged-tables.ts';
@@ -190,4 +190,34 @@ test('a table that is missing, or another one, refuses the opening, and no file 
     assert.throws(() => opened(fs), { code: 'CORRUPTION', file: oldest });
     assert.equal(fs.openDescriptors, open);
   }
+});
+
+test('what a slot may have lost in a late table is known from the opening on', async () => {
+  const fs = await filled();
+  const path = tablesOf(fs)[2];
+  flipBit(fs, path, placesOf(fs, path)[0] + 5);
+  const { simulation, store } = opened(fs);
+  assert.equal(store.lostTo(slotOf(key(2))), 3);
+  await simulation.settle(store.close());
+});
+
+test('an opening that may not have so many files open loads all tables at once', async () => {
+  const fs = await filled();
+  const allowed = fs.openDescriptors + 4;
+  let refused = 0;
+  fs.onCall = ({ operation, path }) => {
+    if (operation !== 'openRead' || !path.endsWith('.sst') || fs.openDescriptors < allowed) return;
+    refused++;
+    throw fileSystemError('EMFILE', operation, path);
+  };
+  const { simulation, store } = opened(fs);
+  assert.equal(refused, 1);
+  fs.onCall = undefined;
+  const atOnce = fs.openDescriptors;
+  await simulation.settle(store.maintenanceIdle());
+  assert.equal(fs.openDescriptors, atOnce, 'none was open to be loaded later');
+  assert.deepEqual(await failing({ simulation, store }), []);
+  assert.deepEqual(simulation.reports, []);
+  await simulation.settle(store.close());
+  assert.equal(fs.openDescriptors, 0);
 });
