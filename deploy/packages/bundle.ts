@@ -27,7 +27,7 @@ export async function bundle(dist: string, entries: readonly string[]): Promise<
   for (const file of compiled) rmSync(path.join(dist, file));
   await joined.write({
     dir: dist,
-    chunkFileNames: ({ moduleIds }) => path.relative(dist, moduleIds[moduleIds.length - 1]),
+    chunkFileNames: ({ moduleIds }) => relative(dist, moduleIds[moduleIds.length - 1]),
     importAttributesKey: 'with',
     sourcemap: true,
   });
@@ -36,7 +36,8 @@ export async function bundle(dist: string, entries: readonly string[]): Promise<
 
 /** What is no module of the package: Node's, libraries, and what the package carries of them. */
 function isOthers(specifier: string): boolean {
-  return !/^[./]/.test(specifier) || specifier.includes('/vendor/') || specifier.endsWith('.json');
+  const isOwn = specifier.startsWith('.') || path.isAbsolute(specifier);
+  return !isOwn || /[\\/]vendor[\\/]/.test(specifier) || specifier.endsWith('.json');
 }
 
 /** Reads the compiler's source maps, so that those of the files that are written lead to the sources. */
@@ -51,10 +52,14 @@ function withAddresses(dist: string): Plugin {
     name: 'with-addresses',
     resolveImportMeta(property, { chunkId, moduleId }) {
       const from = path.dirname(path.join(dist, chunkId));
-      const to = path.relative(from, moduleId).split(path.sep).join('/');
+      const to = relative(from, moduleId);
       if (property === 'url') return `new URL('${to}', import.meta.url).href`;
       if (property === 'dirname') return `import.meta.dirname + '/${path.posix.dirname(to)}'`;
       throw new Error(`${moduleId} asks for import.meta.${property}, which the bundle does not know`);
     },
   };
+}
+
+function relative(from: string, to: string): string {
+  return path.relative(from, to).split(path.sep).join('/');
 }
