@@ -88,15 +88,16 @@ test('a snapshot that was released is refused', async () => {
   await simulation.settle(engine.close());
 });
 
-test('what needs the disk is sent to the threads together', async () => {
+test('what needs the disk is sent to the threads by eights, and the rest at the end of the turn', async () => {
   const { simulation, engine, executor } = await filled({ blockCacheBytes: 0 });
   await simulation.settle(engine.compact());
   const before = executor.kicks;
   const values = engine.getMany(KEYS);
-  assert.equal(executor.kicks, before);
+  const byEights = Math.floor(KEYS.length / 8);
+  assert.equal(executor.kicks - before, byEights);
   await simulation.settle(values);
-  // Once by the call, and once by the thread that has worked.
-  assert.ok(executor.kicks <= before + 2, `${executor.kicks - before} times`);
+  // Once by the end of the turn, and once by the thread that has worked.
+  assert.ok(executor.kicks - before <= byEights + 2, `${executor.kicks - before} times`);
   await simulation.settle(engine.close());
 });
 
