@@ -30,6 +30,7 @@ export const WAITING_FUNCTIONS: ReadonlySet<string> = new Set([
   'waitForRoom native-free-lsm/shared/ring.ts',
   'waitForRequests native-free-lsm/threads/writer.ts',
   'runWriter native-free-lsm/threads/worker.ts',
+  '#wait native-free-lsm/threads/single-thread.ts',
 ]);
 
 const IDLE = '(idle)';
