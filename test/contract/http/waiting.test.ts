@@ -172,7 +172,7 @@ test('connections that wait come in several a turn of the loop', async () => {
 
 test('a client that is refused before it has sent all of a large body gets the answer, also in a storm of refusals', async () => {
   await using harness = await Harness.start();
-  const clients = await clientsOf(harness, 60);
+  const clients = await clientsOf(harness, 24);
   for (const client of clients) put(client, 'key', LARGE);
   for (const client of clients) {
     const answer = await client.answer();
