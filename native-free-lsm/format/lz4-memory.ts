@@ -69,7 +69,7 @@ export function lz4Output(): Uint8Array | null {
   return ofThread?.output ?? null;
 }
 
-/** `decompressLz4` in the quickest way that there is. */
+/** `decompressLz4` in the quickest way that there is. A target that is `lz4Output` is filled from its start. */
 export function unpackLz4(
   source: Uint8Array,
   start: number,

@@ -44,7 +44,7 @@ function memoryFor(nodes: number): SortMemory {
   return kept;
 }
 
-const NO_WORDS: Uint32Array = new Uint32Array(0);
+const NO_WORDS = new Uint32Array(0);
 
 /**
  * Sorts the key nodes of an arena by their keys. It puts several bytes of the keys into a code at a time and sorts by

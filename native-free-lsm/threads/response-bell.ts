@@ -30,9 +30,8 @@ export class ResponseBell {
     this.#closed = true;
   }
 
-  /** Call it when the threads have ended. */
+  /** Call it when the threads have ended, after `silence`. */
   close(): void {
-    this.#closed = true;
     // V8 keeps a wait that nothing ends, and with it all that its promise leads to: the memory of the whole engine. The
     // value stays as it is, as nobody is left who would compare it.
     Atomics.notify(this.#words, ControlWord.doorbell);

@@ -7,36 +7,19 @@ import { after, before, describe, test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { type EngineOptions, open } from '../../../native-free-lsm/index.ts';
 import { SingleThreadExecutor } from '../../../native-free-lsm/threads/single-thread-executor.ts';
+import { BUSY_OPTIONS, BUSY_TRAFFIC } from '../../support/busy-engine.ts';
 import { filesAtRest } from '../../support/engine-files.ts';
 import { EngineLedger } from '../../support/engine-ledger.ts';
 import { EngineTraffic, settleLedger, type TrafficOptions } from '../../support/engine-traffic.ts';
 import { until } from '../../support/until.ts';
 
 const SEED = Number(process.env.SEED ?? 20261129);
-const KIB = 1024;
 
-/** Small, so that flushes and compactions never end, and reads go to the disk. */
-const OPTIONS: Partial<EngineOptions> = {
-  singleThread: true,
-  durability: 'none',
-  maxRecordBytes: 64 * KIB,
-  memtableBytes: 256 * KIB,
-  blockCacheBytes: 256 * KIB,
-  targetFileBytes: 64 * KIB,
-  baseLevelBytes: 256 * KIB,
-  levelMultiplier: 4,
-  maxCompactionBytes: 512 * KIB,
-  // A busy machine, and nothing here is about overload.
-  writeStallTimeoutMs: 30_000,
-};
+const OPTIONS: Partial<EngineOptions> = { ...BUSY_OPTIONS, singleThread: true };
 
 const TRAFFIC: TrafficOptions = {
+  ...BUSY_TRAFFIC,
   seed: SEED,
-  callers: 16,
-  keysPerCaller: 40,
-  deleteShare: 0.15,
-  maxValueBytes: 3000,
-  largeBatchBytes: 100 * KIB,
   readShare: 0.5,
   mayFail: ['OVERLOADED', 'POISONED'],
 };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Engine, type EngineOptions, open } from '../../../native-free-lsm/index.ts';
 import { seededRandom } from '../../../src/clock.ts';
+import { BUSY_OPTIONS, BUSY_TRAFFIC } from '../../support/busy-engine.ts';
 import { openDescriptors } from '../../support/descriptors.ts';
 import { filesAtRest, tableCount } from '../../support/engine-files.ts';
 import { EngineLedger } from '../../support/engine-ledger.ts';
@@ -20,29 +21,11 @@ const STRESS = Number(process.env.QUORATE_STRESS ?? 1);
 const SEED = Number(process.env.SEED ?? 20261125);
 const KIB = 1024;
 
-/** Small, so that flushes and compactions never end, and reads go to the disk. */
-const OPTIONS: Partial<EngineOptions> = {
-  durability: 'none',
-  maxRecordBytes: 64 * KIB,
-  memtableBytes: 256 * KIB,
-  blockCacheBytes: 256 * KIB,
-  targetFileBytes: 64 * KIB,
-  baseLevelBytes: 256 * KIB,
-  levelMultiplier: 4,
-  maxCompactionBytes: 512 * KIB,
-  readers: 2,
-  maxBackgroundJobs: 2,
-  // A background thread that has died is replaced in its time; nothing here is about overload.
-  writeStallTimeoutMs: 30_000,
-};
+const OPTIONS: Partial<EngineOptions> = { ...BUSY_OPTIONS, readers: 2, maxBackgroundJobs: 2 };
 
 const TRAFFIC: TrafficOptions = {
+  ...BUSY_TRAFFIC,
   seed: SEED,
-  callers: 16,
-  keysPerCaller: 40,
-  deleteShare: 0.15,
-  maxValueBytes: 3000,
-  largeBatchBytes: 100 * KIB,
   readShare: 0.6,
   mayFail: ['WORKER_DIED', 'OVERLOADED'],
 };
