@@ -76,9 +76,11 @@ export interface EngineOptions {
   readonly readers: number;
   /**
    * One thread writes, searches the disk, flushes and compacts, in turns, where there are at least three otherwise: it
-   * takes less memory, and everything waits longer for everything else. There is one reader then.
+   * takes less memory, and everything waits longer for everything else. There is one reader then. Null: where the
+   * program has one or two processors, which several threads would take from its own, unless `readers` is above 1 or
+   * `durability` is `sync`, as reads would wait for the syncs of the log.
    */
-  readonly singleThread: boolean;
+  readonly singleThread: boolean | null;
   /** Modules that encode pages of a scan: `file:` URLs, see iterator/entry-encoder.ts. */
   readonly entryEncoders: readonly string[];
   /** How many files each thread keeps open. */
@@ -147,7 +149,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   maxQueuedReadBytes: 64 * MIB,
   blockCacheBytes: 16 * MIB,
   readers: 1,
-  singleThread: false,
+  singleThread: null,
   entryEncoders: [],
   maxOpenFilesPerThread: 256,
   blockSizeBytes: 4 * KIB,
@@ -188,8 +190,8 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
   checkOneOf(options, 'bottomCompression', Object.keys(Compression));
   checkOneOf(options, 'whenFull', ['wait', 'refuse']);
   refuse(booleanFault('createIfMissing', options.createIfMissing));
-  refuse(booleanFault('singleThread', options.singleThread));
-  if (options.singleThread && options.readers !== 1)
+  if (options.singleThread !== null) refuse(booleanFault('singleThread', options.singleThread));
+  if (options.singleThread === true && options.readers !== 1)
     throw invalidArgument(`readers must be 1 with singleThread, not ${options.readers}`);
   if (options.fingerprintSeed !== null) refuse(seedFault('fingerprintSeed', options.fingerprintSeed));
   refuse(watermarksFault(options.watermarks));
@@ -221,6 +223,17 @@ export function completeOptions(given: Partial<EngineOptions>): EngineOptions {
     );
   }
   return options;
+}
+
+/** With so many, main and one other thread have them all. */
+const FEW_PROCESSORS = 2;
+
+/** Whether an engine has one thread for everything on a machine of so many processors. */
+export function isSingleThread(
+  { durability, readers, singleThread }: EngineOptions,
+  processors: number,
+): boolean {
+  return singleThread ?? (processors <= FEW_PROCESSORS && readers === 1 && durability !== 'sync');
 }
 
 /** The default for batches: as large as the memtable allows that has to hold one, up to a bound. */

@@ -37,7 +37,11 @@ class PoolPath implements WritePath {
   readonly #free: number[] = [];
 
   constructor(directory: string, durability: Durability) {
-    this.#store = RecordStore.open(directory, { durability, memtableBytes: ARENA_BYTES });
+    this.#store = RecordStore.open(directory, {
+      durability,
+      memtableBytes: ARENA_BYTES,
+      singleThread: false,
+    });
   }
 
   put(key: Uint8Array, record: Uint8Array, done: () => void): void {

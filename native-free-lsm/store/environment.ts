@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { describe, fieldsFault, invalidArgument, refuse } from '../arguments.ts';
 import { drawHashSeed, type EngineClock, systemEngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
@@ -24,6 +25,8 @@ export interface Environment {
   readonly drawHashSeed: () => HashSeed;
   /** How many bytes of the indexes and filters of tables an opening loads before it returns; others follow turn by turn. */
   readonly openingBytes: number;
+  /** How many processors the program may use: with few the engine has one thread, see `singleThread` of its options. */
+  readonly processors: number;
 }
 
 /** @throws LsmError INVALID_ARGUMENT */
@@ -67,4 +70,5 @@ const REAL_ENVIRONMENT: Environment = {
   report: () => undefined,
   drawHashSeed,
   openingBytes: OPENING_BYTES,
+  processors: availableParallelism(),
 };

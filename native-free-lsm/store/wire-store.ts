@@ -1,7 +1,7 @@
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { keyCacheBytes } from '../cache/key-cache.ts';
 import { LsmError } from '../errors.ts';
-import type { EngineOptions } from '../options.ts';
+import { type EngineOptions, isSingleThread } from '../options.ts';
 import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
@@ -150,7 +150,7 @@ function connect(
     clock,
     threads: 1 + options.readers,
     backgroundThreads: options.maxBackgroundJobs,
-    isSingleThread: options.singleThread,
+    isSingleThread: isSingleThread(options, environment.processors),
     onResponses: () => traffic.drain(),
   });
   opened.defer(() => executor.close());

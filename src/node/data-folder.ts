@@ -118,6 +118,8 @@ export function engineOpener(options: NodeOptions, clock: Clock, fs: FileSystem)
       blockCacheBytes: settings.blockCacheBytes,
       bottomCompression: settings.compression,
       readers: Math.max(1, settings.readers),
+      // A node has a machine, and its reads wait for no flush.
+      singleThread: false,
       entryEncoders: doors.flatMap(({ entryEncoders }) => entryEncoders),
       writeStallTimeoutMs: settings.requestTimeoutMs,
       fingerprintSeed: fingerprintSeedOf(options.clusterId),

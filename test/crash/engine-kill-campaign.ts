@@ -86,13 +86,14 @@ class Campaign {
   async round(round: number): Promise<void> {
     const aim = takeAim(round, this.#random);
     const durability = this.#random() < 0.5 ? 'sync' : 'none';
+    const drawn = { durability, singleThread: this.#random() < 0.5 } as const;
     const before = this.#ledger.acknowledged;
     try {
       // These aims are about what is left after a kill, so there is one before.
       if (aim.kind === 'recovery' || aim.kind === 'manifest switch') {
-        await this.#kill({ kind: 'any moment', delayMs: 200 }, durability);
+        await this.#kill({ kind: 'any moment', delayMs: 200 }, drawn);
       }
-      await this.#kill(aim, durability);
+      await this.#kill(aim, drawn);
       const left = (await readdir(this.#directory)).filter((name) => name.endsWith('.tmp'));
       const { live, reports } = await this.#verify();
       const acknowledged = this.#ledger.acknowledged - before;
@@ -110,7 +111,7 @@ class Campaign {
     }
   }
 
-  async #kill(aim: Aim, durability: EngineOptions['durability']): Promise<void> {
+  async #kill(aim: Aim, drawn: Partial<EngineOptions>): Promise<void> {
     const journal = `${this.#journal}-${this.#children}`;
     const orders: ChildOrders = {
       directory: this.#directory,
@@ -118,7 +119,7 @@ class Campaign {
       lastCounter: this.#ledger.lastCounter,
       seed: this.#seed + this.#children++,
       aim,
-      options: { ...OPTIONS, durability },
+      options: { ...OPTIONS, ...drawn },
     };
     const child = new Child(orders);
     const isMet = await child.killed(aim, this.#directory);

@@ -108,6 +108,7 @@ class Soak {
       // Begun anew several times in each cycle.
       maxManifestBytes: MANIFEST_BYTES,
       readers: 2,
+      singleThread: false,
       maxOpenFilesPerThread: MAX_OPEN_FILES,
       writeStallTimeoutMs: 30_000,
     };

@@ -9,6 +9,7 @@ const [directory] = process.argv.slice(2);
 // Small, so that it flushes and compacts all the time.
 const engine = await open(directory, {
   durability: 'none',
+  singleThread: false,
   maxRecordBytes: 16 * 1024,
   memtableBytes: 256 * 1024,
   targetFileBytes: 64 * 1024,

@@ -159,7 +159,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
   test('the memory of an engine that is closed is given back, as is that of a reader beside it', async () => {
     const opened = async (isKept: boolean): Promise<void> => {
       const path = directory();
-      const engine = await open(path, { durability: 'none' });
+      const engine = await open(path, { durability: 'none', singleThread: false });
       await engine.put(key(1), Buffer.from('value'));
       await engine.flush();
       const reader = await openReadOnly(path);
