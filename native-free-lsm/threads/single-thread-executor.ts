@@ -6,11 +6,13 @@ import {
 } from 'node:worker_threads';
 import { systemEngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
+import type { FileSystem } from '../fs/file-system.ts';
 import { ControlWord } from '../shared/control.ts';
 import { ThreadTable } from '../shared/thread-table.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
 import { EngineThreads } from './engine-threads.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
+import { endSync } from './main-synced-fs.ts';
 import {
   type BackgroundAnswer,
   type BackgroundJob,
@@ -20,6 +22,8 @@ import {
   type GivenTask,
   type ReaderInit,
   type SlotsJob,
+  type SyncCall,
+  type SyncEnd,
   type TaskEnd,
   type ThreadTask,
   type WriterInit,
@@ -55,6 +59,7 @@ export class SingleThreadExecutor implements Executor {
   readonly threads: EngineThreads;
   readonly #control: SharedArrayBuffer;
   readonly #words: Int32Array;
+  readonly #fs: FileSystem;
   readonly #bell: ResponseBell;
   readonly #pool: ThreadPool<undefined>;
   #thread: LiveThread | undefined;
@@ -64,10 +69,11 @@ export class SingleThreadExecutor implements Executor {
    * @param options as of PoolExecutor
    * @throws LsmError WORKER_DIED when Node is not allowed to start threads
    */
-  constructor({ control, onResponses }: ExecutorContext, options: PoolOptions = {}) {
+  constructor({ control, fs, onResponses }: ExecutorContext, options: PoolOptions = {}) {
     refuseWithoutThreads();
     this.#control = control;
     this.#words = new Int32Array(control);
+    this.#fs = fs;
     this.#bell = new ResponseBell(control, onResponses);
     const table = ThreadTable.create(ROWS);
     const workerData: PoolWorkerData = { table: table.memory, writes: 'log' };
@@ -137,18 +143,26 @@ export class SingleThreadExecutor implements Executor {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const id = ++this.#lastId;
     tasks.set(id, resolve);
-    const given: GivenTask = { id, task };
-    port.postMessage(given, transferList);
+    this.#post(port, { id, task }, transferList);
+    return promise;
+  }
+
+  #post(port: MessagePort, message: GivenTask | SyncEnd, transferList: Transferable[] = []): void {
+    port.postMessage(message, transferList);
     // Release: who sees the count finds the message.
     Atomics.add(this.#words, ControlWord.tasksPosted, 1);
     this.kick();
-    return promise;
+  }
+
+  #hear(thread: LiveThread, said: TaskEnd | SyncCall): void {
+    if ('sync' in said) void endSync(this.#fs, said).then((end) => this.#post(thread.port, end));
+    else settle(thread, said);
   }
 
   #startThread(): LiveThread {
     const { port1, port2 } = new MessageChannel();
     const thread: LiveThread = { port: port1, abort: new AbortController(), tasks: new Map() };
-    port1.on('message', (end: TaskEnd) => settle(thread, end));
+    port1.on('message', (said: TaskEnd | SyncCall) => this.#hear(thread, said));
     port1.unref();
     const task = { role: 'all', control: this.#control, port: port2 } as const;
     this.#pool.run(task, thread.abort.signal, [port2]).then(
@@ -163,7 +177,7 @@ export class SingleThreadExecutor implements Executor {
     // What it had said before comes first.
     const { port, tasks } = thread;
     for (let said = receiveMessageOnPort(port); said !== undefined; said = receiveMessageOnPort(port))
-      settle(thread, said.message as TaskEnd);
+      if (!('sync' in said.message)) settle(thread, said.message as TaskEnd);
     port.close();
     for (const resolve of tasks.values()) resolve({ error });
     tasks.clear();

@@ -6,9 +6,12 @@
  * the loop when nobody has anything to do, so whatever one waits for another can bring about: a writer without room for
  * its run gives the turn back, and the flush that makes room goes on.
  *
+ * A job that needs a sync has main make it (threads/main-synced-fs.ts), and until that has ended roles and urgent jobs
+ * have all of the thread.
+ *
  * A role that is called out of a job meets none of the job's state: both have files, cursors and memory of their own, and
  * what all of a thread share (the memory for compressed blocks, a writer's output buffer) is in nobody's hand between two
- * entries, or was taken away by its user.
+ * entries and at a sync, or was taken away by its user.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { EngineClock } from '../clock.ts';
@@ -18,9 +21,12 @@ import { ThreadRole } from '../shared/thread-table.ts';
 import type { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
 import { type JobTask, runJob } from './jobs.ts';
+import { type SyncOnMain, throwFailure } from './main-synced-fs.ts';
 import type {
   GivenTask,
   ReaderInit,
+  SyncCall,
+  SyncEnd,
   TaskEnd,
   WorkerMessage,
   WriterInit,
@@ -48,9 +54,9 @@ interface WaitingJob {
 interface SingleThreadParts {
   readonly control: SharedArrayBuffer;
   readonly port: MessagePort;
-  /** Of the log, and of tables. */
   readonly logFiles: FileSystem;
-  readonly tableFiles: FileSystem;
+  /** Made with what their syncs call. */
+  readonly tableFiles: (sync: SyncOnMain) => FileSystem;
   readonly waits: WaitRecorder;
   readonly clock: EngineClock;
 }
@@ -58,9 +64,13 @@ interface SingleThreadParts {
 export class SingleThread {
   readonly #parts: SingleThreadParts;
   readonly #words: Int32Array;
+  readonly #tableFiles: FileSystem;
   #writer: Running<WriterRole> | undefined;
   #reader: Running<ReaderRole> | undefined;
   readonly #jobs: WaitingJob[] = [];
+  #lastSync = 0;
+  /** By their numbers, those that have ended and whose job has not heard of it. */
+  readonly #syncEnds = new Map<number, SyncEnd>();
   #bell = 0;
   #tasksSeen = 0;
   /** The pause that compaction asks the writer for. */
@@ -73,6 +83,7 @@ export class SingleThread {
   constructor(parts: SingleThreadParts) {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
+    this.#tableFiles = parts.tableFiles(this.#syncOnMain);
   }
 
   /** Blocks the thread until main has stopped the engine. */
@@ -86,7 +97,7 @@ export class SingleThread {
       const job = this.#jobs.shift();
       if (job !== undefined) this.#run(job);
       else if (isStopped && this.#writer === undefined && this.#reader === undefined) return;
-      else if (!worked) this.#wait();
+      else if (!worked) this.#wait(this.#waitSite);
     }
   }
 
@@ -99,10 +110,15 @@ export class SingleThread {
     this.#tasksSeen = posted;
     const { port } = this.#parts;
     for (let given = receiveMessageOnPort(port); given !== undefined; given = receiveMessageOnPort(port))
-      this.#take(given.message as GivenTask);
+      this.#take(given.message as GivenTask | SyncEnd);
   }
 
-  #take({ id, task }: GivenTask): void {
+  #take(given: GivenTask | SyncEnd): void {
+    if ('sync' in given) this.#syncEnds.set(given.sync, given);
+    else this.#begin(given);
+  }
+
+  #begin({ id, task }: GivenTask): void {
     try {
       if (task.role === 'writer') this.#writer = { id, role: this.#makeWriter(task.init, task.port) };
       else if (task.role === 'reader') this.#reader = { id, role: this.#makeReader(task.init, task.port) };
@@ -188,7 +204,7 @@ export class SingleThread {
     this.#isUrgentRunning ||= isUrgent(task);
     // What is due has changed since the job before.
     this.#rolesDueMs = 0;
-    const answer = runJob(this.#parts.tableFiles, task, this.#between);
+    const answer = runJob(this.#tableFiles, task, this.#between);
     this.#isUrgentRunning = wasUrgentRunning;
     this.#end({ id, answer });
   }
@@ -208,6 +224,24 @@ export class SingleThread {
     this.#rolesDueMs = worked ? 0 : afterMs + this.#dueMs(afterMs);
   };
 
+  /** Has main make a sync of a job, and roles go on meanwhile. */
+  readonly #syncOnMain = (target: SyncCall['target']): void => {
+    const sync = ++this.#lastSync;
+    const call: SyncCall = { sync, target };
+    this.#parts.port.postMessage(call);
+    for (;;) {
+      this.#look();
+      const end = this.#syncEnds.get(sync);
+      if (end !== undefined) {
+        this.#syncEnds.delete(sync);
+        throwFailure(end);
+        return;
+      }
+      const worked = this.#stepRoles();
+      if (!this.#runUrgentJob() && !worked) this.#wait(WaitSiteId.tableSync);
+    }
+  };
+
   /** Runs a job that writes wait for, out of another that may take long. */
   #runUrgentJob(): boolean {
     if (this.#isUrgentRunning) return false;
@@ -217,10 +251,9 @@ export class SingleThread {
     return true;
   }
 
-  #wait(): void {
+  #wait(site: WaitSiteId): void {
     const { clock, waits } = this.#parts;
     const dueMs = this.#dueMs(clock.monotonicMs());
-    const site = this.#waitSite;
     const began = waits.begin(site);
     // It compares the bell that was there before anything was looked at: what was published since is not missed.
     Atomics.wait(this.#words, ControlWord.requestBell, this.#bell, dueMs);

@@ -12,6 +12,7 @@ import { ControlWord } from '../shared/control.ts';
 import { ThreadRole } from '../shared/thread-table.ts';
 import { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
+import { MainSyncedFileSystem, type SyncOnMain } from './main-synced-fs.ts';
 import type {
   BackgroundAnswer,
   ReaderInit,
@@ -94,7 +95,7 @@ function runReader({ ReaderRole }: typeof Reader, init: ReaderInit, inbox: Inbox
 }
 
 function runAll({ SingleThread }: typeof Single, control: SharedArrayBuffer, port: MessagePort): void {
-  const tableFiles = new RecordingFileSystem(waits, 'tables');
+  const tableFiles = (sync: SyncOnMain) => new MainSyncedFileSystem(waits, sync);
   new SingleThread({ control, port, logFiles: fs, tableFiles, waits, clock: systemEngineClock }).run();
 }
 

@@ -164,6 +164,25 @@ export interface TaskEnd {
   readonly fault?: string;
 }
 
+/** From the thread that has all roles: a sync that main is to make, see threads/main-synced-fs.ts. */
+export interface SyncCall {
+  /** Its number. */
+  readonly sync: number;
+  /** The descriptor of a file, or the path of a directory. */
+  readonly target: number | string;
+}
+
+/** To the thread that has all roles: a sync has ended. */
+export interface SyncEnd {
+  readonly sync: number;
+  /** As the file system's error has it. */
+  readonly failure?: {
+    readonly code: string | undefined;
+    readonly message: string;
+    readonly syscall: string | undefined;
+  };
+}
+
 /** What comes back of a job: its result, or the error it ended with, encoded. */
 export type BackgroundAnswer = BackgroundResult | SlotJobResult | Uint8Array | undefined;
 

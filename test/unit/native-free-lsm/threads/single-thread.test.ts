@@ -14,9 +14,14 @@ import { createRing, RingProducer } from '../../../../native-free-lsm/shared/rin
 import { WaitRecorder } from '../../../../native-free-lsm/shared/wait-recorder.ts';
 import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import type { SyncOnMain } from '../../../../native-free-lsm/threads/main-synced-fs.ts';
+import { decodeError } from '../../../../native-free-lsm/threads/protocol/errors.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
+  GivenTask,
+  SyncCall,
+  SyncEnd,
   TaskEnd,
   ThreadTask,
 } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
@@ -38,11 +43,38 @@ const READER = 2;
 const JOB = 3;
 const URGENT_JOB = 4;
 
+/** A disk on which the syncs of tables are somebody else's. */
+class TableSyncs extends MemoryFileSystem {
+  /** In place of the next sync of a table. */
+  onTableSync: ((fd: number) => void) | undefined;
+  readonly #tables = new Set<number>();
+
+  override createSync(path: string): number {
+    const fd = super.createSync(path);
+    if (path.endsWith('.sst.tmp')) this.#tables.add(fd);
+    return fd;
+  }
+
+  override fdatasyncSync(fd: number): void {
+    const { onTableSync } = this;
+    if (onTableSync === undefined || !this.#tables.has(fd)) {
+      super.fdatasyncSync(fd);
+      return;
+    }
+    this.onTableSync = undefined;
+    onTableSync(fd);
+  }
+}
+
 /** Main's end of a thread, and the thread, which runs when `run` is called. */
 class MainByHand {
-  readonly fs = new MemoryFileSystem();
+  readonly fs = new TableSyncs();
+  /** What the thread calls to have main make a sync. */
+  sync: SyncOnMain | undefined;
   readonly clock = new FakeClock();
   readonly words: Int32Array;
+  /** What the thread has asked for. */
+  readonly syncs: SyncCall[] = [];
   readonly #control = createControl();
   readonly #port: MessagePort;
   readonly #thread: SingleThread;
@@ -58,7 +90,11 @@ class MainByHand {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const waits = WaitRecorder.detached(this.clock);
-    const files = { logFiles: this.fs, tableFiles: this.fs };
+    const tableFiles = (sync: SyncOnMain) => {
+      this.sync = sync;
+      return this.fs;
+    };
+    const files = { logFiles: this.fs, tableFiles };
     this.#thread = new SingleThread({
       control: this.#control,
       port: port2,
@@ -90,7 +126,15 @@ class MainByHand {
   }
 
   give(id: number, task: ThreadTask): void {
-    this.#port.postMessage({ id, task }, 'port' in task ? [task.port] : []);
+    this.#post({ id, task }, 'port' in task ? [task.port] : []);
+  }
+
+  endSync(end: SyncEnd): void {
+    this.#post(end, []);
+  }
+
+  #post(message: GivenTask | SyncEnd, transferList: MessagePort[]): void {
+    this.#port.postMessage(message, transferList);
     Atomics.add(this.words, ControlWord.tasksPosted, 1);
     this.#ring();
   }
@@ -146,7 +190,8 @@ class MainByHand {
       end !== undefined;
       end = receiveMessageOnPort(this.#port)
     )
-      said.push(end.message as TaskEnd);
+      if ('sync' in end.message) this.syncs.push(end.message as SyncCall);
+      else said.push(end.message as TaskEnd);
     return said;
   }
 
@@ -226,28 +271,30 @@ test('a writer that has no room gives its turn back to the job that makes some',
   main.close();
 });
 
-test('a flush that is asked for while tables are merged does not wait for the end of that', () => {
+/** A table of 1000 entries in the folder of a thread, and the job that writes it anew with the number 8. */
+function mergeIn(main: MainByHand): BackgroundJob['job'] {
   const first = new MainByHand();
   first.fs.onCall = ({ operation }) => void (operation === 'rename' && first.stop());
   first.giveJob(JOB, flushOf(1000, 7));
   const { tables } = first.run()[0].answer as BackgroundResult;
   first.close();
-
-  const main = new MainByHand();
   const file = first.fs.openReadSync('db/000007.sst');
   const bytes = Buffer.alloc(first.fs.sizeSync('db/000007.sst'));
   first.fs.readSync(file, bytes, 0, bytes.length, 0);
   main.fs.writeSync(main.fs.createSync('db/000007.sst'), [bytes], 0);
+  const spec = { directory: 'db', outputLevel: 1, fileIds: [8], targetFileBytes: 1 << 20, table: TABLE };
+  return { type: 'merge', spec: { ...spec, ...KEEPS_ALL, nowMs: 0, inputs: tables, damaged: [] } };
+}
+
+test('a flush that is asked for while tables are merged does not wait for the end of that', () => {
+  const main = new MainByHand();
+  const merge = mergeIn(main);
   let renames = 0;
   main.fs.onCall = ({ operation, path }) => {
     if (operation === 'create' && path.includes('000008')) main.giveJob(URGENT_JOB, flushOf(500, 9));
     if (operation === 'rename' && ++renames === 2) main.stop();
   };
-  const spec = { directory: 'db', outputLevel: 1, fileIds: [8], targetFileBytes: 1 << 20, table: TABLE };
-  main.giveJob(JOB, {
-    type: 'merge',
-    spec: { ...spec, ...KEEPS_ALL, nowMs: 0, inputs: tables, damaged: [] },
-  });
+  main.giveJob(JOB, merge);
   const said = main.run();
   assert.deepEqual(
     said.slice(0, 2).map(({ answer, id }) => [id, (answer as BackgroundResult).tables[0].metadata.entries]),
@@ -332,5 +379,76 @@ test('what a writer waits for without a bell is looked for in each job, whatever
   main.giveJob(JOB, flushOf(1000, 7));
   main.run();
   assert.equal(writtenByTheEnd, 1);
+  main.close();
+});
+
+test('while main syncs a table, writes are done', () => {
+  const main = new MainByHand();
+  let writtenByTheEnd = 0;
+  let isSyncing = false;
+  main.fs.onTableSync = (fd) => {
+    isSyncing = true;
+    main.put();
+    main.sync?.(fd);
+    isSyncing = false;
+    writtenByTheEnd = main.written;
+  };
+  main.fs.onCall = ({ operation, path }) => {
+    if (isSyncing && operation === 'write' && path.endsWith('.log')) main.endSync({ sync: 1 });
+    if (operation === 'rename') main.stop();
+  };
+  main.giveJob(JOB, flushOf(10, 7));
+  const said = main.run();
+  assert.equal(writtenByTheEnd, 1);
+  assert.equal((said[0].answer as BackgroundResult).tables[0].metadata.entries, 10);
+  assert.deepEqual(
+    main.syncs.map(({ sync, target }) => [sync, typeof target]),
+    [[1, 'number']],
+  );
+  main.close();
+});
+
+test('a flush that is asked for while main syncs a table of a merge does not wait for that', () => {
+  const main = new MainByHand();
+  const merge = mergeIn(main);
+  main.fs.onTableSync = (fd) => {
+    main.giveJob(URGENT_JOB, flushOf(500, 9));
+    main.sync?.(fd);
+  };
+  const renamed: string[] = [];
+  main.fs.onCall = ({ operation, path }) => {
+    if (operation !== 'rename') return;
+    renamed.push(path);
+    if (renamed.length === 1) main.endSync({ sync: 1 });
+    else main.stop();
+  };
+  main.giveJob(JOB, merge);
+  const said = main.run();
+  assert.deepEqual(
+    said.slice(0, 2).map(({ answer, id }) => [id, (answer as BackgroundResult).tables[0].metadata.entries]),
+    [
+      [URGENT_JOB, 500],
+      [JOB, 1000],
+    ],
+  );
+  assert.ok(renamed[0].includes('000009') && renamed[1].includes('000008'));
+  main.close();
+});
+
+test('a job whose sync main could not make fails with its error, and leaves no table', () => {
+  const main = new MainByHand();
+  main.fs.onTableSync = (fd) => {
+    const failure = { code: 'ENOSPC', message: 'no space left', syscall: 'fdatasync' };
+    main.endSync({ sync: 1, failure });
+    main.stop();
+    main.sync?.(fd);
+  };
+  main.giveJob(JOB, flushOf(10, 7));
+  const [{ answer }] = main.run();
+  assert.equal(decodeError(answer as Uint8Array).code, 'NO_SPACE');
+  assert.deepEqual(
+    main.fs.listSync('db').filter((name) => name.includes('.sst')),
+    [],
+  );
   main.close();
 });

@@ -1,0 +1,48 @@
+import { type FileSystem, THREADS_SHARE_DESCRIPTORS } from '../fs/file-system.ts';
+import type { WaitRecorder } from '../shared/wait-recorder.ts';
+import type { SyncCall, SyncEnd } from './protocol/posted-messages.ts';
+import { RecordingFileSystem } from './recording-fs.ts';
+
+/** Returns when the file of a descriptor, or a directory, is synced; throws the error of the file system. */
+export type SyncOnMain = (target: SyncCall['target']) => void;
+
+/**
+ * The tables of a thread that has more to do than to wait for the disk: their syncs are main's, which makes them in
+ * Node's pool, and the thread goes on with what else there is. The file is open here until its sync has ended, so an
+ * error of the disk that came before it is told.
+ */
+export class MainSyncedFileSystem extends RecordingFileSystem {
+  readonly #sync: SyncOnMain;
+
+  constructor(waits: WaitRecorder, sync: SyncOnMain) {
+    super(waits, 'tables');
+    this.#sync = sync;
+  }
+
+  override fdatasyncSync(fd: number): void {
+    if (THREADS_SHARE_DESCRIPTORS) this.#sync(fd);
+    else super.fdatasyncSync(fd);
+  }
+
+  override syncDirectorySync(path: string): void {
+    this.#sync(path);
+  }
+}
+
+/** Main's part: it makes the call, and never rejects. */
+export async function endSync(fs: FileSystem, { sync, target }: SyncCall): Promise<SyncEnd> {
+  try {
+    await (typeof target === 'number' ? fs.fdatasync(target) : fs.syncDirectory(target));
+    return { sync };
+  } catch (error) {
+    const { code, message, syscall } = error as NodeJS.ErrnoException;
+    return { sync, failure: { code, message, syscall } };
+  }
+}
+
+/** @throws Error with which the call has ended, as the file system's own */
+export function throwFailure({ failure }: SyncEnd): void {
+  if (failure === undefined) return;
+  const { message, ...details } = failure;
+  throw Object.assign(new Error(message), details);
+}
