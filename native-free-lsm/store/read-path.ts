@@ -59,7 +59,8 @@ interface ReadEvents {
 /**
  * Main's end of the read path. A read that memory can answer (memtables, filters, cached blocks) is answered in the
  * call. One that needs a block from disk is sent to a reader thread, with the place from which to continue, or read on
- * the calling thread where that is asked for, and for a moment after the opening, see StartingReads. Reads for which the threads' rings have no room wait here in order, up to a bound; beyond it reads fail at once.
+ * the calling thread where that is asked for, and for a moment after the opening, see StartingReads. Reads for which the
+ * threads' rings have no room wait here in order, up to a bound; beyond it reads fail at once.
  */
 export class ReadPath {
   readonly #arenas: Arenas;
@@ -268,7 +269,18 @@ export class ReadPath {
     signal: AbortSignal | undefined,
   ): Page | Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const page = signal?.aborted ? null : this.#pages.read(request, this.#pagePoint(snapshot));
+    const point = this.#pagePoint(snapshot);
+    let page: Page | null = null;
+    if (!signal?.aborted) {
+      page = this.#pages.read(request, point);
+      try {
+        // As for a get, but from the cache alone: a walk over more than that may take long.
+        if (page === null && this.#starting.lasts())
+          page = this.#starting.run(() => this.#pageOfMissing(request, point));
+      } catch (error) {
+        return Promise.reject(this.#failureHere(error));
+      }
+    }
     if (page !== null) {
       if (this.#pages.missing.length > 0) this.#loadMissing(this.#tables(snapshot));
       return page;
@@ -290,15 +302,24 @@ export class ReadPath {
     if (this.#closed !== undefined) throw this.#closed;
     const point = this.#pagePoint(snapshot);
     try {
-      let page = this.#pages.read(request, point);
-      // With the blocks that deserve a place in the cache memory has the page, unless others are missing then.
-      for (let tries = 0; page === null && tries < MAX_TRIES && this.#cacheMissing(); tries++)
-        page = this.#pages.read(request, point);
+      const page = this.#pages.read(request, point) ?? this.#pageOfMissing(request, point);
       this.#pages.missing.length = 0;
       return page ?? this.#blocking.pages.read(request, point);
     } catch (error) {
       throw this.#failureHere(error);
     }
+  }
+
+  /**
+   * A page that memory does not have, once the blocks that deserve a place in the cache are there; null: others are
+   * missing then.
+   * @throws LsmError CORRUPTION, IO_ERROR
+   */
+  #pageOfMissing(request: ScanPageRequest, point: PagePoint): Page | null {
+    let page: Page | null = null;
+    for (let tries = 0; page === null && tries < MAX_TRIES && this.#cacheMissing(); tries++)
+      page = this.#pages.read(request, point);
+    return page;
   }
 
   /** Reads the blocks that a page has missed into the cache; false: that did not give all of them. */

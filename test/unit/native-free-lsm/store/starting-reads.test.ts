@@ -1,7 +1,12 @@
 /** Reads while the threads that search the disk are still starting. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LsmError, RecordStore } from '../../../../native-free-lsm/index.ts';
+import {
+  type LsmError,
+  Page,
+  type RecordStore,
+  type ScanPageRequest,
+} from '../../../../native-free-lsm/index.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { readRecord, readResult, record, writeRecordTo } from '../../../support/engine-calls.ts';
 import type { EngineSimulation } from '../../../support/engine-simulation.ts';
@@ -72,6 +77,54 @@ test('the calling thread gives it a bounded time: what comes later waits for a r
     found,
     numbers.map((i) => record(i + 1, `value${i}`)),
   );
+  await simulation.settle(store.close());
+});
+
+const ALL = { start: key(0), end: null, maxBytes: 16_384, includeTombstones: false, encoder: 0, nowMs: 0 };
+
+/** The keys of a small page, when it came in the call. */
+function keysInCall(store: RecordStore, request: Partial<ScanPageRequest>): string[] | undefined {
+  const page = store.scanPage({ ...ALL, maxEntries: 3, ...request }, undefined, undefined);
+  if (!(page instanceof Page)) {
+    // The store closes before a reader has made it.
+    page.catch(() => undefined);
+    return undefined;
+  }
+  const keys: string[] = [];
+  while (page.next()) keys.push(Buffer.from(page.bytes.subarray(page.keyStart, page.keyEnd)).toString());
+  return keys;
+}
+
+test('so is a page of few entries, in both directions, and by a reader from then on', async () => {
+  const { simulation, executor, store } = await reopened();
+  const [first] = keysInCall(store, { start: key(20) }) ?? [];
+  assert.equal(first, 'key0020');
+  const [last] = keysInCall(store, { reverse: true }) ?? [];
+  assert.equal(last, 'key0059');
+  executor().letReadersStart();
+  assert.equal(keysInCall(store, { start: key(40) }), undefined);
+  await simulation.settle(store.close());
+});
+
+test('pages take of the bounded time, too', async () => {
+  const { simulation, executor, store } = await reopened();
+  slowDisk(simulation, 20);
+  const answered = [0, 10, 20, 30, 40].map((i) => keysInCall(store, { start: key(i) }) !== undefined);
+  assert.deepEqual(answered, [true, true, true, false, false]);
+  executor().letReadersStart();
+  await simulation.settle(store.close());
+});
+
+test('a page that fails rejects, and may go well later', async () => {
+  const { simulation, executor, store } = await reopened();
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (operation === 'read' && path.endsWith('.sst')) throw fileSystemError('EIO', operation, path);
+  };
+  const request = { ...ALL, maxEntries: 3 };
+  await assert.rejects(store.rangePage(request), { code: 'IO_ERROR' });
+  simulation.fs.onCall = undefined;
+  assert.equal(keysInCall(store, {})?.[0], 'key0000');
+  executor().letReadersStart();
   await simulation.settle(store.close());
 });
 
