@@ -1,3 +1,5 @@
+// By import, as the global one is got by a call.
+import { Buffer } from 'node:buffer';
 import { copyBytes } from './format/bytes.ts';
 import { isVisible, recordValueStart } from './format/record.ts';
 import type { ReadableStore } from './store/readable-store.ts';

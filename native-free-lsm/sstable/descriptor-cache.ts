@@ -18,6 +18,8 @@ export class DescriptorCache {
   readonly #capacity: number;
   readonly #open = new Map<number, OpenTable>();
   #uses = 0;
+  /** Whether there may be too many. A field, as the size of a Map is asked by a call. */
+  #mayExceed = false;
 
   constructor(fs: FileSystem, capacity: number) {
     this.#fs = fs;
@@ -41,6 +43,7 @@ export class DescriptorCache {
     if (table === undefined) {
       table = { id, fd: this.#openFile(handle.path), lastUse: 0 };
       this.#open.set(id, table);
+      this.#mayExceed = this.#open.size > this.#capacity;
     }
     table.lastUse = ++this.#uses;
     return table.fd;
@@ -56,6 +59,8 @@ export class DescriptorCache {
 
   /** Closes the files used longest ago until the rest fit into the capacity. */
   trim(): void {
+    if (!this.#mayExceed) return;
+    this.#mayExceed = false;
     const excess = this.#open.size - this.#capacity;
     if (excess <= 0) return;
     const byUse = [...this.#open.values()].sort((a, b) => a.lastUse - b.lastUse);

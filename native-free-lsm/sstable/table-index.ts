@@ -1,5 +1,6 @@
 import { copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
+import { IndexCodes } from './index-codes.ts';
 import { commonPrefixBytes } from './separator.ts';
 
 /**
@@ -51,6 +52,8 @@ export class TableIndex {
   /** Index of the word that names the first group. */
   readonly #groupsAt: number;
   readonly #groups: number;
+  /** Where all keys have the same base, and a key was looked for. */
+  #codes: IndexCodes | null = null;
   /** Set by the last `#countBelow`: what the last key below the wanted one has in common with it. */
   #matched = 0;
 
@@ -104,7 +107,14 @@ export class TableIndex {
     if (!isBelow) return 0;
     let first = 1;
     let next = blockCount;
-    if (this.#groups > 1) {
+    if (this.#groups === 1) {
+      // What the last key has in common with the first one all have.
+      if (matched < words[entryAt(blockCount - 1) + SHARED]) return -1;
+      const codes = this.#codes ?? this.#makeCodes();
+      codes.search(key, start, end);
+      first = Math.max(1, codes.first);
+      next = codes.next;
+    } else {
       // First among the keys that begin groups, then among those behind the last one below the wanted key.
       const groupsAt = this.#groupsAt;
       const group = this.#countBelow(groupsAt + 1, 0, this.#groups - 1, matched, key, start, end);
@@ -114,6 +124,21 @@ export class TableIndex {
     }
     const found = first + this.#countBelow(-1, first, next - first, matched, key, start, end);
     return found < blockCount ? found : -1;
+  }
+
+  #makeCodes(): IndexCodes {
+    const words = this.#words;
+    const bytes = this.#bytes;
+    const firstAt = words[ENTRIES + KEY];
+    const common = words[entryAt(this.blockCount - 1) + SHARED];
+    const codes = new IndexCodes(this.blockCount, common, (ordinal, at) => {
+      const entry = entryAt(ordinal);
+      const shared = words[entry + SHARED];
+      if (at < shared) return bytes[firstAt + at];
+      return at < entryKeyBytes(words, ordinal) ? bytes[words[entry + KEY] - shared + at] : 0;
+    });
+    this.#codes = codes;
+    return codes;
   }
 
   /**

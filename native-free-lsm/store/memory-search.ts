@@ -1,3 +1,5 @@
+// By import, as the global one is got by a call.
+import { Buffer } from 'node:buffer';
 import type { BlockCache } from '../cache/block-cache.ts';
 import type { KeyCache } from '../cache/key-cache.ts';
 import { copyBytes } from '../format/bytes.ts';
