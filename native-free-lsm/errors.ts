@@ -28,7 +28,7 @@ export type LsmErrorCode =
   | 'REPLACED'
   /** A sync failed, so it is unknown what is on disk; nothing is acknowledged until a restart. */
   | 'POISONED'
-  /** Queues or memtables are full. */
+  /** Queues or memtables are full, or the process has no memory left. */
   | 'OVERLOADED'
   | 'IO_ERROR'
   | 'CLOSED'
@@ -76,6 +76,21 @@ export class LsmError extends Error {
   get systemCode(): string | undefined {
     return (this.cause as { code?: string } | undefined)?.code;
   }
+}
+
+/**
+ * The error for what the system has no memory for; undefined when that is not the reason.
+ * @param doing what failed, as in `cannot read /db/000001.sst`
+ */
+export function outOfMemory(doing: string, cause: unknown, file?: string): LsmError | undefined {
+  const { code, message } = cause as { readonly code?: string; readonly message?: string };
+  const isAllocation = cause instanceof RangeError && /allocation/i.test(cause.message);
+  if (!isAllocation && code !== 'ENOMEM') return undefined;
+  return new LsmError(
+    'OVERLOADED',
+    `${doing}: there is no memory left (${message}); try again later, or give the process more`,
+    { cause, ...(file !== undefined && { file }) },
+  );
 }
 
 export function corruption(file: string, offset: number, what: string): LsmError {

@@ -5,6 +5,7 @@ import { isVisible, recordValueStart } from './format/record.ts';
 import type { ReadableStore } from './store/readable-store.ts';
 import type { InPlaceSink } from './store/sinks.ts';
 import type { StoreSnapshot } from './store/store-snapshot.ts';
+import { toLsmError } from './threads/protocol/errors.ts';
 
 /** More at once could exceed the queues of the disk. */
 const READS_AT_ONCE = 512;
@@ -79,7 +80,13 @@ export class ManyReads implements InPlaceSink {
     while (this.#next < keys.length && this.#underWay < READS_AT_ONCE && !this.#failed) {
       const index = this.#next++;
       this.#underWay++;
-      this.#store.readInPlace(keys[index], this.#snapshot, this, index);
+      try {
+        this.#store.readInPlace(keys[index], this.#snapshot, this, index);
+      } catch (error) {
+        // There is no memory for a value, and it may be an earlier answer that has come here.
+        this.#failed = true;
+        this.#settled.reject(toLsmError(error, 'answering reads'));
+      }
     }
     this.#isStarting = false;
     if (this.#underWay === 0 && !this.#failed) this.#settled.resolve(this.#values);

@@ -1,8 +1,8 @@
-import { LsmError } from '../errors.ts';
+import { LsmError, outOfMemory } from '../errors.ts';
 
 /**
  * The engine's error for a failed call to the file system: NO_SPACE for a full disk or quota, READ_ONLY for a file
- * system that takes no writes, IO_ERROR for the rest. An error of the engine itself stays unchanged. `action` completes
+ * system that takes no writes, OVERLOADED where memory is short, IO_ERROR for the rest. An error of the engine itself stays unchanged. `action` completes
  * "cannot …".
  */
 export function ioFailure(action: string, path: string, cause: unknown): LsmError {
@@ -24,7 +24,11 @@ export function ioFailure(action: string, path: string, cause: unknown): LsmErro
     const message = `cannot ${action} ${path}: too many files are open; raise the limit (ulimit -n)`;
     return new LsmError('IO_ERROR', message, details);
   }
-  return new LsmError('IO_ERROR', `cannot ${action} ${path}: ${(cause as Error).message}`, details);
+  const doing = `cannot ${action} ${path}`;
+  return (
+    outOfMemory(doing, cause, path) ??
+    new LsmError('IO_ERROR', `${doing}: ${(cause as Error).message}`, details)
+  );
 }
 
 /** The engine's error for a failed sync, and for every later use of what could not be synced. */

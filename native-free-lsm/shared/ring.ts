@@ -98,6 +98,7 @@ export class RingProducer {
   #published: number;
   #pushed: number;
   #framesPushed: number;
+  #framesPublished: number;
   #reservedStart = 0;
   #reservedPayloadBytes = -1;
 
@@ -114,6 +115,7 @@ export class RingProducer {
     this.#published = Atomics.load(this.#words, TAIL);
     this.#pushed = this.#published;
     this.#framesPushed = Atomics.load(this.#words, COMPLETED);
+    this.#framesPublished = this.#framesPushed;
   }
 
   /**
@@ -167,10 +169,18 @@ export class RingProducer {
     this.#reservedPayloadBytes = -1;
   }
 
+  /** Takes back what was pushed and is not published: nobody has seen it. */
+  withdraw(): void {
+    this.#pushed = this.#published;
+    this.#framesPushed = this.#framesPublished;
+    this.#reservedPayloadBytes = -1;
+  }
+
   /** Makes all pushed frames visible and wakes the consumer; returns false when there are none. */
   publish(): boolean {
     if (this.#pushed === this.#published) return false;
     this.#published = this.#pushed;
+    this.#framesPublished = this.#framesPushed;
     // Release: the bytes of the frames are written before the consumer can see the tail behind them.
     Atomics.store(this.#words, TAIL, this.#published);
     // After the store of tail, never before: see "sleeping" above.

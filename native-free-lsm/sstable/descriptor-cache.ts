@@ -54,7 +54,11 @@ export class DescriptorCache {
     const table = this.#open.get(tableId);
     if (table === undefined) return;
     this.#open.delete(tableId);
-    this.#fs.closeSync(table.fd);
+    try {
+      this.#fs.closeSync(table.fd);
+    } catch {
+      // It was only read: nothing is lost, and nobody can do anything.
+    }
   }
 
   /** Closes the files used longest ago until the rest fit into the capacity. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { LsmError } from '../errors.ts';
+import { LsmError, outOfMemory } from '../errors.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { loadRest, type OpenTable, openTable, readTableHead, type TableHead } from './load-table.ts';
 import { MAX_LOADS, orSetAside, setAside } from './set-aside.ts';
@@ -61,13 +61,16 @@ export class LateTable implements DeferredTable, Disposable {
     });
   }
 
+  /** @throws LsmError OVERLOADED when there is no memory for it: later there may be */
   load(): TableHandle {
     if (this.#handle !== undefined) return this.#handle;
     for (let loads = 1; this.#handle === undefined; loads++) {
       try {
         this.#handle = loadRest(this.#fs, this.#file.fd, this.#head);
       } catch (error) {
-        if (!(error instanceof LsmError)) throw error;
+        const shortage = outOfMemory(`cannot load ${this.path}`, error, this.path);
+        if (shortage !== undefined) throw shortage;
+        if (!(error instanceof LsmError) || error.code === 'OVERLOADED') throw error;
         if (error.code !== 'CORRUPTION' && loads < MAX_LOADS) continue;
         this.#handle = setAside(this.#fs, this.#directory, this.metadata, this.#report, error);
       }

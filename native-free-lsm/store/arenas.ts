@@ -1,3 +1,4 @@
+import { outOfMemory } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import { createArena } from '../memtable/arena-layout.ts';
 import { Memtable } from '../memtable/memtable.ts';
@@ -84,7 +85,7 @@ export class Arenas {
 
   /**
    * Offers the writer a free arena for its next rotation, if none is on offer.
-   * @returns the index and memory of an arena that is new to the pool threads, or undefined
+   * @returns false: there is none, nor memory for another
    */
   offer(announce: (index: number, memory: SharedArrayBuffer) => void): boolean {
     if (this.#offered >= 0) return true;
@@ -93,7 +94,13 @@ export class Arenas {
     );
     if (index === -1) {
       if (this.#inUse >= this.#maxArenas) return false;
-      index = this.#add(createArena(this.#arenaBytes, this.#hashSeed));
+      try {
+        index = this.#add(createArena(this.#arenaBytes, this.#hashSeed));
+      } catch (error) {
+        // It is as if all were in use: the writer waits for one.
+        if (outOfMemory('a memtable', error) === undefined) throw error;
+        return false;
+      }
       announce(index, this.#arenas[index].memory);
     }
     this.#offered = index;

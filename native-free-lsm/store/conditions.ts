@@ -32,10 +32,11 @@ const ConditionCode = {
 type ConditionCode = (typeof ConditionCode)[keyof typeof ConditionCode];
 
 /** The work that fails. */
-export type Worker = 'opening' | 'log' | 'manifest' | 'flush' | 'compaction';
+export type Worker = 'opening' | 'tables' | 'log' | 'manifest' | 'flush' | 'compaction';
 
 const OWN_CODE: Readonly<Record<Worker, ConditionCode>> = {
   opening: ConditionCode.openingHeld,
+  tables: ConditionCode.openingHeld,
   log: ConditionCode.logFailing,
   manifest: ConditionCode.manifestFailing,
   flush: ConditionCode.flushFailing,

@@ -101,6 +101,8 @@ export class Maintenance {
   /** How many callers want everything in the last level. */
   #fullCompactions = 0;
   #isStarted = false;
+  /** Whether the last look for work has failed. */
+  #cannotLook = false;
   #isClosing = false;
   #closed = false;
   #onJobEnd: (() => void) | undefined;
@@ -195,17 +197,31 @@ export class Maintenance {
     this.wake();
   }
 
+  /** A table could not be loaded: work waits until it is. */
+  startFailed(error: LsmError): void {
+    this.lastError = error;
+    this.#fail(error);
+  }
+
   /** Looks for work: after a rotation, a flush, a compaction, an opening. */
   wake(): void {
     if (!this.#isStarted || this.#closed || this.#parts.isHeld()) return;
-    this.#logNote.look();
-    this.steerWriter();
-    this.#flushNext();
-    this.#compactNext();
-    this.#healedTables.remove();
-    this.#expiryAlarm.set(this.#dueCompactions.nextExpiredMs);
-    this.#flushWaiters.look();
-    this.#idleWaiters.look();
+    try {
+      this.#logNote.look();
+      this.steerWriter();
+      this.#flushNext();
+      this.#compactNext();
+      this.#healedTables.remove();
+      this.#expiryAlarm.set(this.#dueCompactions.nextExpiredMs);
+      this.#flushWaiters.look();
+      this.#idleWaiters.look();
+      if (this.#cannotLook) this.#flushRetry.notDue();
+      this.#cannotLook = false;
+    } catch (error) {
+      // Timers and ends of jobs call it, where nobody would catch it. The next try looks for everything again.
+      this.#cannotLook = true;
+      this.#flushFailed(toLsmError(error, 'looking for work'));
+    }
   }
 
   /**
@@ -384,7 +400,8 @@ export class Maintenance {
     const { arenas, directory, superVersions } = this.#parts;
     const generation = superVersions.current.oldestGeneration;
     this.#flushing = true;
-    const job = this.#tableJobs.flush(arenas.memory(generation), generation, this.#parts.usesFlushedSlots());
+    const makeJob = (): BackgroundJob['job'] =>
+      this.#tableJobs.flush(arenas.memory(generation), generation, this.#parts.usesFlushedSlots());
     const commit = async ({ slots, tables }: BackgroundResult): Promise<void> => {
       const added = tables.map(({ metadata }) => metadata);
       await this.#commits.commit({ added, removed: [], oldestGeneration: generation + 1 }, tables);
@@ -396,7 +413,8 @@ export class Maintenance {
       await this.#parts.fs.remove(log).catch((error: Error) => this.#parts.report(error.message));
     };
     this.#run(
-      job,
+      'flush',
+      makeJob,
       commit,
       () => this.#flushRetry.works(),
       (error) => this.#flushFailed(error),
@@ -445,9 +463,11 @@ export class Maintenance {
 
   async #merge(task: CompactionTask): Promise<void> {
     const inputs = [...task.inputs, ...task.overlapping];
-    const handles = inputs.map(({ id }) => this.#parts.superVersions.handle(id));
-    const damaged = this.#damagedTables.among(inputs);
-    const job = this.#tableJobs.merge(task, handles, damaged, this.#parts.awaitsBatch());
+    const makeJob = (): BackgroundJob['job'] => {
+      const handles = inputs.map(({ id }) => this.#parts.superVersions.handle(id));
+      const damaged = this.#damagedTables.among(inputs);
+      return this.#tableJobs.merge(task, handles, damaged, this.#parts.awaitsBatch());
+    };
     const commit = async (result: BackgroundResult): Promise<void> => {
       const outputs = result.tables.map(({ metadata }) => metadata);
       const added = [...outputs, ...this.#damagedTables.quarantined(inputs, result.damaged)];
@@ -462,7 +482,8 @@ export class Maintenance {
       for (const { fileSizeBytes } of outputs) this.bytesCompacted += fileSizeBytes;
     };
     await this.#run(
-      job,
+      'compaction',
+      makeJob,
       commit,
       () => this.#compactionRetry.worked(inputs),
       (error) => this.#compactionFailed(error, inputs),
@@ -470,13 +491,14 @@ export class Maintenance {
   }
 
   async #run(
-    job: BackgroundJob['job'],
+    what: 'flush' | 'compaction',
+    makeJob: () => BackgroundJob['job'],
     commit: (result: BackgroundResult) => Promise<void>,
     onWorked: () => void,
     onFailed: (error: LsmError) => void,
   ): Promise<void> {
     try {
-      const result = await this.#parts.jobs.run(job);
+      const result = await this.#parts.jobs.run(makeJob());
       if (this.#closed) return;
       await commit(result);
       this.#parts.onSlotsChanged(result.expired);
@@ -484,7 +506,7 @@ export class Maintenance {
       if (this.lastError?.code !== 'CORRUPTION') this.lastError = undefined;
       onWorked();
     } catch (error) {
-      onFailed(toLsmError(error, job.type === 'flush' ? 'flush' : 'compaction'));
+      onFailed(toLsmError(error, what));
     }
   }
 

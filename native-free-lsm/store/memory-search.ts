@@ -20,6 +20,8 @@ export const Reach = {
   missingBlock: 2,
   /** A table in quarantine may hold the key, so that the first hit would not be the whole truth. */
   quarantine: 3,
+  /** A table could not be looked into. */
+  failed: 4,
 } as const;
 export type Reach = (typeof Reach)[keyof typeof Reach];
 

@@ -82,6 +82,8 @@ export class ReadPath {
   /** Reads that were put into rings since these were published. */
   #queued = 0;
   #closed: LsmError | undefined;
+  /** Why the last search that failed did. */
+  #searchFailure: LsmError | null = null;
 
   constructor(
     arenas: Arenas,
@@ -145,7 +147,7 @@ export class ReadPath {
   readSync(key: Uint8Array, snapshot: SnapshotPoint | null): Uint8Array | null {
     if (this.#closed !== undefined) throw this.#closed;
     if (key.length > MAX_KEY_BYTES) return null;
-    const reach = this.#find(key, snapshot);
+    const reach = this.#findHere(key, snapshot);
     if (reach === Reach.found) return this.#search.copy();
     return reach !== Reach.absent && this.#readHere(reach, key, snapshot) ? this.#search.copy() : null;
   }
@@ -159,7 +161,7 @@ export class ReadPath {
   valueSync(key: Uint8Array, snapshot: SnapshotPoint | null, nowMs: () => number): Uint8Array | undefined {
     if (this.#closed !== undefined) throw this.#closed;
     if (key.length > MAX_KEY_BYTES) return undefined;
-    const reach = this.#find(key, snapshot);
+    const reach = this.#findHere(key, snapshot);
     if (reach === Reach.found) return this.#search.copyValue(nowMs);
     if (reach === Reach.absent || !this.#readHere(reach, key, snapshot)) return undefined;
     return this.#search.copyValue(nowMs);
@@ -248,14 +250,35 @@ export class ReadPath {
     answerRead(sink, token, record, failure);
   }
 
+  /** How far memory goes. It fails where a table is not loaded yet, and cannot be. */
   #find(key: Uint8Array, snapshot: SnapshotPoint | null): Reach {
-    return this.#search.find(key, snapshot, this.#tables(snapshot));
+    try {
+      return this.#search.find(key, snapshot, this.#tables(snapshot));
+    } catch (error) {
+      this.#searchFailure = this.#failureHere(error);
+      return Reach.failed;
+    }
   }
 
-  /** Answers the read if memory could; if not, the search is at the place from which a reader thread must continue. */
+  /** As `#find`, for whoever may throw. */
+  #findHere(key: Uint8Array, snapshot: SnapshotPoint | null): Reach {
+    const reach = this.#find(key, snapshot);
+    if (reach === Reach.failed) throw this.#searchFailure;
+    return reach;
+  }
+
+  /**
+   * Answers the read if memory could, or the search has failed; if not, the search is at the place from which a reader
+   * thread must continue.
+   */
   #isAnswered(reach: Reach, sink: ReadSink, token: number): boolean {
+    if (reach === Reach.failed) {
+      answerRead(sink, token, null, this.#searchFailure);
+      return true;
+    }
     if (reach > Reach.absent) return false;
-    answerRead(sink, token, reach === Reach.found ? this.#search.copy() : null, null);
+    if (reach === Reach.absent) answerRead(sink, token, null, null);
+    else answerCopy(sink, token, this.#search.bytes, this.#search.start, this.#search.end);
     return true;
   }
 
@@ -269,17 +292,17 @@ export class ReadPath {
     signal: AbortSignal | undefined,
   ): Page | Promise<Page> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
-    const point = this.#pagePoint(snapshot);
     let page: Page | null = null;
-    if (!signal?.aborted) {
-      page = this.#pages.read(request, point);
-      try {
+    try {
+      const point = this.#pagePoint(snapshot);
+      if (!signal?.aborted) {
+        page = this.#pages.read(request, point);
         // As for a get, but from the cache alone: a walk over more than that may take long.
         if (page === null && this.#starting.lasts())
           page = this.#starting.run(() => this.#pageOfMissing(request, point));
-      } catch (error) {
-        return Promise.reject(this.#failureHere(error));
       }
+    } catch (error) {
+      return Promise.reject(this.#failureHere(error));
     }
     if (page !== null) {
       if (this.#pages.missing.length > 0) this.#loadMissing(this.#tables(snapshot));
@@ -452,12 +475,22 @@ export class ReadPath {
     else if (!page.isGivenUp) this.#askPageOrWait(page, deaths, true);
   }
 
+  /** Fails all reads under way, of which no thread has seen any: nothing was published. Later ones may go well. */
+  withdraw(error: LsmError): void {
+    this.#queued = 0;
+    this.#blockLoads = 0;
+    for (const { requests } of this.#channels) requests.withdraw();
+    const asked = this.#asked.takeAll();
+    const waiting = this.#waiting.takeAll();
+    for (const { cacheSlot } of asked) if (cacheSlot >= 0) this.#cache.cancel(cacheSlot);
+    for (const { snapshot } of waiting)
+      if (snapshot !== null) this.#superVersions.unpin(snapshot.superVersion);
+    failReads([...asked, ...waiting], error);
+  }
+
   close(error: LsmError): void {
     this.#closed = error;
-    for (const { page, sink, token } of [...this.#asked.takeAll(), ...this.#waiting.takeAll()]) {
-      if (page === null) answerRead(sink, token, null, error);
-      else page.reject(error);
-    }
+    failReads([...this.#asked.takeAll(), ...this.#waiting.takeAll()], error);
   }
 
   /**
@@ -553,9 +586,14 @@ export class ReadPath {
     this.#asked.free(tag);
     const answer = this.#answer;
     const start = payloadStart(frame);
-    decodeAnswer(bytes, start, start + frameLength(bytes, frame), answer);
-    if (page !== null) this.#onPageAnswer(page, bytes, answer);
-    else this.#onReadAnswer(sink, token, cacheSlot, cover, bytes, answer);
+    try {
+      decodeAnswer(bytes, start, start + frameLength(bytes, frame), answer);
+      if (page !== null) this.#onPageAnswer(page, bytes, answer);
+      else this.#onReadAnswer(sink, token, cacheSlot, cover, bytes, answer);
+    } catch (error) {
+      // Most likely there was no memory for it. The answers behind it are those of others.
+      failReads([{ page, sink, token }], toLsmError(error, 'taking an answer'));
+    }
   }
 
   #onPageAnswer(page: PageCall, bytes: Uint8Array, answer: ReaderAnswer): void {
@@ -599,6 +637,25 @@ const TOO_MANY_READS = new LsmError(
   'OVERLOADED',
   'too many reads are waiting for the disk: try again later, or raise maxQueuedReadBytes',
 );
+
+/** Answers with a record in memory of its own. */
+function answerCopy(sink: ReadSink, token: number, bytes: Uint8Array, start: number, end: number): void {
+  let record: Uint8Array | null = null;
+  let failure: LsmError | null = null;
+  try {
+    record = copyOut(bytes, start, end);
+  } catch (error) {
+    failure = toLsmError(error, 'answering a read');
+  }
+  answerRead(sink, token, record, failure);
+}
+
+function failReads(reads: readonly Pick<WaitingRead, 'page' | 'sink' | 'token'>[], error: LsmError): void {
+  for (const { page, sink, token } of reads) {
+    if (page === null) answerRead(sink, token, null, error);
+    else page.reject(error);
+  }
+}
 
 function isAskedOf({ channel }: AskedRead, index: number): boolean {
   return channel === index;

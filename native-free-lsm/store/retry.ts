@@ -6,9 +6,13 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 
 /** Work that is tried again here; for other work somebody else decides. */
-type RetriedWorker = Extract<Worker, 'manifest' | 'flush' | 'compaction'>;
+type RetriedWorker = Extract<Worker, 'tables' | 'manifest' | 'flush' | 'compaction'>;
 
 const SAYS: Readonly<Record<RetriedWorker, { readonly fails: string; readonly works: string }>> = {
+  tables: {
+    fails: 'what threads do is refused until all tables are loaded, which fails',
+    works: 'all tables are loaded',
+  },
   manifest: {
     fails: 'writes wait until the manifest can be written, which fails',
     works: 'the manifest can be written again',

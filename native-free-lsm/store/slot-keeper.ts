@@ -243,12 +243,14 @@ export class SlotKeeper {
   async #runJob(asks: readonly AnyAsk[]): Promise<void> {
     const { control, executor, superVersions } = this.#parts;
     const superVersion = superVersions.pin();
-    const memtables = this.#views(superVersion);
-    const records = asks.filter((ask) => ask instanceof RecordsAsk).sort((a, b) => a.slot - b.slot);
-    const spec = this.#spec(superVersion, memtables, asks, records);
-    const oldest = memtables[0].generation;
-    const { generation, limit } = memtables[memtables.length - 1];
+    let tables: readonly TableHandle[] = [];
     try {
+      const memtables = this.#views(superVersion);
+      const records = asks.filter((ask) => ask instanceof RecordsAsk).sort((a, b) => a.slot - b.slot);
+      const spec = this.#spec(superVersion, memtables, asks, records);
+      tables = spec.tables;
+      const oldest = memtables[0].generation;
+      const { generation, limit } = memtables[memtables.length - 1];
       const result = await executor.runSlots({ spec, control });
       this.#lookedAt = { oldest, generation, offset: limit };
       this.#take(spec, result);
@@ -256,7 +258,7 @@ export class SlotKeeper {
       if (result.deletions.length > 0) this.#putDeletions(result.deletions);
       this.#lost.lookForHealed();
     } catch (error) {
-      this.#failed(toLsmError(error, 'look at slots'), asks, spec.tables);
+      this.#failed(toLsmError(error, 'look at slots'), asks, tables);
     } finally {
       this.#flushedMeanwhile.length = 0;
       superVersions.unpin(superVersion);

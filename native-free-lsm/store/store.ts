@@ -250,8 +250,9 @@ export class RecordStore extends ReadableStore {
    */
   lostTo(slot: number): number {
     // A table that is not loaded yet may be damaged.
-    this.#parts.lateTables.finish();
-    return Math.max(this.#slots.lostTo(slot), this.#parts.maintenance.damagedTo);
+    const { lateTables, maintenance } = this.#parts;
+    lateTables.finish();
+    return Math.max(this.#slots.lostTo(slot), maintenance.damagedTo, lateTables.unknownTo);
   }
 
   /** How often something has come to be lost since the opening: what was found out before is not true of it. */
@@ -387,6 +388,8 @@ export class RecordStore extends ReadableStore {
     this.#writer.stopAsking();
     this.#held.stop();
     this.#parts.lateTables.finish();
+    // No thread can do what writes still ask for.
+    if (this.#parts.superVersions.late.length > 0) this.#writes.close(CLOSED);
     // First, as what the disk may have or not holds back what the rest waits behind.
     this.#parts.maintenance.closing();
     if (!this.#parts.largeBatches.isIdle) await this.#parts.largeBatches.settled();

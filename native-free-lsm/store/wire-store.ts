@@ -144,6 +144,17 @@ function connect(
     onPublished: () => executor.kick(),
     onDrained: () => superVersions.collect(),
   });
+  // It runs in turns of the event loop in which nobody would catch what it throws.
+  const drain = (): void => {
+    try {
+      traffic.drain();
+    } catch (cause) {
+      const why = `answers of the engine's threads could not be taken (${(cause as Error).message})`;
+      const fault = new LsmError('POISONED', `${why}: restart the engine`, { cause });
+      writer.fail(fault);
+      reads.close(fault);
+    }
+  };
   const executor = environment.executor({
     control,
     fs,
@@ -151,7 +162,7 @@ function connect(
     threads: 1 + options.readers,
     backgroundThreads: options.maxBackgroundJobs,
     isSingleThread: isSingleThread(options, environment.processors),
-    onResponses: () => traffic.drain(),
+    onResponses: drain,
   });
   opened.defer(() => executor.close());
 
@@ -271,7 +282,7 @@ function connect(
     },
     isHeld,
     publish: traffic.publish,
-    drain: () => traffic.drain(),
+    drain,
   });
   const writes = writer.queue;
   const ingestion = new Ingestion({ arenas, maintenance, superVersions, writes });
@@ -301,14 +312,34 @@ function connect(
   opened.defer(() => maintenance.close(CLOSED));
   opened.defer(() => writer.stopAsking());
   opened.defer(() => held.stop());
-  const lateTables = new LateTables(clock, superVersions.late, LATE_SHARES * environment.openingBytes, () => {
-    // Before the commands that name them.
-    superVersions.loaded();
+  const lateTables = new LateTables(
+    { clock, conditions, report },
+    superVersions.late,
+    LATE_SHARES * environment.openingBytes,
+    {
+      onLoaded: () => {
+        // Before the commands that name them.
+        superVersions.loaded();
+        traffic.release();
+        maintenance.start();
+        slots.quarantineChanged();
+      },
+      onFailed: (error) => {
+        // They have been published nowhere, as the threads could not do them, and would wait for nobody knows how long.
+        writes.withdraw(error);
+        reads.withdraw(error);
+        maintenance.startFailed(error);
+      },
+    },
+  );
+  opened.defer(() => {
+    lateTables.close();
+    if (!traffic.isHeld) return;
+    // The threads know no table, so nothing is asked of them but to end.
+    writes.withdraw(CLOSED);
+    reads.withdraw(CLOSED);
     traffic.release();
-    maintenance.start();
-    slots.quarantineChanged();
   });
-  opened.defer(() => lateTables.close());
   held.start();
   writer.start();
   for (let reader = 0; reader < options.readers; reader++) readers.start(reader);

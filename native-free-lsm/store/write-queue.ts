@@ -305,13 +305,23 @@ export class WriteQueue {
   /** Fails all writes under way and all later ones. */
   close(error: LsmError): void {
     this.#failure ??= error;
-    for (const { sink, token } of this.#calls.takeAll()) fail(sink, token, error);
+    this.#failAll(error);
+  }
+
+  /** Fails all writes under way, of which the writer has seen none: nothing was published. Later ones may go well. */
+  withdraw(error: LsmError): void {
+    this.#requests.withdraw();
+    this.#failAll(error);
+  }
+
+  #failAll(error: LsmError): void {
+    const calls = this.#calls.takeAll();
     const waiting = this.#waiting;
+    const held = this.#held.takeAll();
     if (waiting.length > 0) ENGINE_WAITS.writes.end(this.#waitBeganMs);
     this.#waiting = [];
     this.#waitingBytes = 0;
-    for (const { sink, token } of waiting) fail(sink, token, error);
-    for (const { sink, token } of this.#held.takeAll()) fail(sink, token, error);
+    for (const { sink, token } of [...calls, ...waiting, ...held]) fail(sink, token, error);
     this.#wakeWaiters();
   }
 

@@ -111,9 +111,14 @@ export class WriterChannel {
     const fault = new LsmError('POISONED', `the writer thread died (${error.message}): restart the engine`, {
       cause: error,
     });
+    this.fail(fault);
+    this.#parts.superVersions.detachWriter();
+  }
+
+  /** Nobody knows any more what the writer has done: no write is acknowledged from now on. */
+  fail(fault: LsmError): void {
     this.#poison(fault);
     this.queue.close(fault);
-    this.#parts.superVersions.detachWriter();
   }
 
   #poison(fault: LsmError): void {

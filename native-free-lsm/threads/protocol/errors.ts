@@ -2,7 +2,7 @@
  * An error on its way from one thread to another: JSON of its code, message, file, offset and the system's code. Its
  * stack says nothing to the other thread. (Structured cloning would lose the code.)
  */
-import { LsmError } from '../../errors.ts';
+import { LsmError, outOfMemory } from '../../errors.ts';
 
 export function encodeError(error: LsmError): Buffer {
   const { code, message, file, offset, systemCode } = error;
@@ -24,5 +24,5 @@ export function decodeError(bytes: Uint8Array, start = 0, end = bytes.length): L
 export function toLsmError(error: unknown, doing: string): LsmError {
   if (error instanceof LsmError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new LsmError('IO_ERROR', `${doing}: ${message}`, { cause: error });
+  return outOfMemory(doing, error) ?? new LsmError('IO_ERROR', `${doing}: ${message}`, { cause: error });
 }

@@ -221,3 +221,75 @@ test('an opening that may not have so many files open loads all tables at once',
   await simulation.settle(store.close());
   assert.equal(fs.openDescriptors, 0);
 });
+
+/** There is no memory for any table but the newest, for as long as `fails` says so. */
+function failAllocations(fs: MemoryFileSystem, fails: () => boolean): void {
+  const newest = tablesOf(fs).at(-1);
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'read' && path.endsWith('.sst') && path !== newest && fails())
+      throw new RangeError('Array buffer allocation failed');
+  };
+}
+
+test('a late table for which there is no memory is tried again, and whoever needs it is told so until it is there', async () => {
+  const { simulation, store } = opened(await filled());
+  let isShort = true;
+  failAllocations(simulation.fs, () => isShort);
+  const page = {
+    start: key(0),
+    end: null,
+    maxBytes: 1 << 20,
+    maxEntries: 100,
+    includeTombstones: false,
+    encoder: 0,
+    nowMs: 0,
+  };
+  const refused = { code: 'OVERLOADED', canRetry: true, message: /there is no memory left/ };
+  const read = await simulation.settle(readResult(store, key(0)));
+  assert.equal((read.error as LsmError).code, 'OVERLOADED');
+  assert.throws(() => store.readSync(key(0)), refused);
+  assert.throws(() => store.scanPageSync(page, undefined), refused);
+  // What threads would have to do waits for the first try.
+  const written = writeRecordTo(store, key(1), record(1, 'older'));
+  const asked = [
+    assert.rejects(store.rangePage(page), refused),
+    assert.rejects(store.slotDigests(Uint16Array.of(1), Uint8Array.of(1)), refused),
+    assert.rejects(store.flush(), refused),
+    assert.rejects(store.maintenanceIdle(), refused),
+    written.then(({ error }) => assert.equal((error as LsmError).code, 'OVERLOADED')),
+  ];
+  await simulation.settle(Promise.all(asked));
+  const [condition] = store.stats().conditions;
+  assert.deepEqual([condition.code, condition.stopsWrites], ['OPENING_HELD', true]);
+  assert.ok(store.lostTo(slotOf(key(2))) >= 3, 'a table that is not loaded may be damaged');
+  // The newest table is there.
+  assert.deepEqual(await simulation.settle(readRecord(store, key(TABLES - 1))), record(TABLES, 'value5'));
+
+  isShort = false;
+  await simulation.pass(10_000);
+  assert.deepEqual(await failing({ simulation, store }), []);
+  assert.equal((await simulation.settle(writeRecordTo(store, key(1), record(1, 'older')))).status, 1);
+  assert.deepEqual(store.stats().conditions, []);
+  assert.equal(store.lostTo(slotOf(key(2))), 0);
+  assert.deepEqual(
+    simulation.reports.map((report) => report.split(',')[0]),
+    ['what threads do is refused until all tables are loaded', 'all tables are loaded'],
+  );
+  await simulation.settle(store.close());
+  assert.equal(simulation.fs.openDescriptors, 0);
+});
+
+test('an engine whose late tables cannot be loaded is closed all the same, and nothing of it is lost', async () => {
+  const { simulation, store } = opened(await filled());
+  let isShort = true;
+  failAllocations(simulation.fs, () => isShort);
+  const written = writeRecordTo(store, key(0), record(100, 'newer'));
+  const closed = store.close();
+  assert.equal((await simulation.settle(written)).error === null, false);
+  await simulation.settle(closed);
+  assert.equal(simulation.fs.openDescriptors, 0);
+  isShort = false;
+  const again = opened(simulation.fs);
+  assert.deepEqual(await failing(again), []);
+  await again.simulation.settle(again.store.close());
+});
