@@ -4,11 +4,14 @@ import { ioFailure } from '../fs/io-failure.ts';
 
 const CAPACITY_BYTES = 512 * 1024;
 
+/** A thread alone writes a flush out of a compaction. */
+const MAX_SPARE = 2;
+
 /**
- * A buffer that this thread uses again, because it writes one table after another. As garbage, a buffer of this size
+ * Buffers that this thread uses again, because it writes one table after another. As garbage, a buffer of this size
  * would be collected late, since a thread with little other garbage seldom collects any.
  */
-let spare: Uint8Array | undefined;
+const spare: Uint8Array[] = [];
 
 /** Gathers what is appended to a file into few large writes, and syncs the file in steps. */
 export class OutputBuffer {
@@ -30,8 +33,7 @@ export class OutputBuffer {
     this.#fd = fd;
     this.#file = file;
     this.#syncEveryBytes = syncEveryBytes;
-    this.#buffer = spare ?? new Uint8Array(CAPACITY_BYTES);
-    spare = undefined;
+    this.#buffer = spare.pop() ?? new Uint8Array(CAPACITY_BYTES);
   }
 
   /** The offset of the next byte in the file. */
@@ -56,9 +58,9 @@ export class OutputBuffer {
     this.#buffered = 0;
   }
 
-  /** Call it once nothing more is appended: its memory then serves for the next file. */
+  /** Call it once, when nothing more is appended: its memory then serves for the next file. */
   release(): void {
-    spare = this.#buffer;
+    if (spare.length < MAX_SPARE) spare.push(this.#buffer);
   }
 
   #write(bytes: Uint8Array): void {

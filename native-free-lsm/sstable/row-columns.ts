@@ -2,11 +2,14 @@ const FIRST_ROOM = 1024;
 /** Columns of more rows are not kept: 18 MiB. A table of 32 MiB has as many if its records have 64 bytes. */
 const MAX_KEPT_ROWS = 512 * 1024;
 
+/** A thread alone writes a flush out of a compaction. */
+const MAX_SPARE = 2;
+
 /**
  * Columns that this thread uses again, because it writes one table after another. As garbage they would be collected
  * late, since a thread with little other garbage seldom collects any.
  */
-let spare: RowColumns | undefined;
+const spare: RowColumns[] = [];
 
 /** What is gathered of each record of a table while it is written, by row. */
 export class RowColumns {
@@ -24,9 +27,7 @@ export class RowColumns {
 
   /** Columns that nobody else uses, with anything in them. */
   static take(): RowColumns {
-    const columns = spare ?? new RowColumns();
-    spare = undefined;
-    return columns;
+    return spare.pop() ?? new RowColumns();
   }
 
   get room(): number {
@@ -50,9 +51,10 @@ export class RowColumns {
     this.hashes = grown(this.hashes, new Uint32Array(this.hashes.length * 2));
   }
 
-  /** Call it when they are not used any more. */
+  /** Call it once, when they are not used any more. */
   release(): void {
-    if (Math.max(this.room, this.hashes.length) <= MAX_KEPT_ROWS) spare = this;
+    const rows = Math.max(this.room, this.hashes.length);
+    if (rows <= MAX_KEPT_ROWS && spare.length < MAX_SPARE) spare.push(this);
   }
 }
 

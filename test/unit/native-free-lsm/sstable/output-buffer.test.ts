@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LsmError } from '../../../../native-free-lsm/errors.ts';
+import type { FileSystem } from '../../../../native-free-lsm/fs/file-system.ts';
 import { OutputBuffer } from '../../../../native-free-lsm/sstable/output-buffer.ts';
 import { emptyFileSystem } from './table-support.ts';
 
@@ -26,6 +27,26 @@ test('appended bytes stand in the file one after another, small and large, in fe
   assert.equal(output.offset, offset);
   assert.deepEqual(Buffer.from(fs.contents(FILE)), Buffer.concat(parts));
   assert.equal(writes, 4);
+});
+
+test('a thread that writes two files at once uses the memory of both again', () => {
+  const used: ArrayBufferLike[] = [];
+  const watched: FileSystem = Object.assign(Object.create(emptyFileSystem()) as FileSystem, {
+    writeSync: (_: number, parts: readonly Uint8Array[]) => void used.push(parts[0].buffer),
+  });
+  const writeTwo = (): Set<ArrayBufferLike> => {
+    const outputs = ['/db/compacted', '/db/flushed'].map((file) => new OutputBuffer(watched, 0, file));
+    for (const output of outputs) {
+      output.append(Buffer.from('value'), 0, 5);
+      output.flush();
+    }
+    for (const output of outputs) output.release();
+    return new Set(used.splice(0));
+  };
+  const first = writeTwo();
+  assert.equal(first.size, 2);
+  const next = writeTwo();
+  assert.ok([...first].every((memory) => next.has(memory)));
 });
 
 test('is synced in steps when it is to be', () => {
