@@ -53,7 +53,12 @@ export class ArrivalOrder {
     const cursor = new ArrivalCursor(words, bytes);
     cursor.moveTo(from);
     const order = new NodeOrder(words, bytes);
-    while (cursor.advance(limit)) if (cursor.isFirst) order.add(cursor.node);
+    addAll(order, cursor, limit);
     return order.sorted();
   }
+}
+
+/** A function of its own: see NodeOrder. */
+function addAll(order: NodeOrder, cursor: ArrivalCursor, limit: number): void {
+  while (cursor.advance(limit)) if (cursor.isFirst) order.add(cursor.node);
 }

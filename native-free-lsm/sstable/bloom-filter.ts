@@ -52,6 +52,21 @@ export function buildBloomFilter(
   const probes = probesFor(bitsPerKey);
   const bytes = new Uint8Array(lines * LINE_BYTES + TAIL_BYTES);
   const words = new Uint32Array(bytes.buffer, 0, lines * LINE_WORDS);
+  setBits(words, hashes, count, lines, probes);
+  writeUint32(bytes, lines * LINE_BYTES, probes);
+  writeUint32(bytes, lines * LINE_BYTES + 4, seed.low);
+  writeUint32(bytes, lines * LINE_BYTES + 8, seed.high);
+  return bytes;
+}
+
+// A function of its own, as V8 compiles a loop while it runs without having seen what follows it.
+function setBits(
+  words: Uint32Array,
+  hashes: Uint32Array,
+  count: number,
+  lines: number,
+  probes: number,
+): void {
   for (let i = 0; i < count; i++) {
     const line = ((hashes[i] * lines) / TWO_32) >>> 0;
     let probe = Math.imul(hashes[i], GOLDEN_RATIO);
@@ -60,10 +75,6 @@ export function buildBloomFilter(
       probe = Math.imul(probe, GOLDEN_RATIO);
     }
   }
-  writeUint32(bytes, lines * LINE_BYTES, probes);
-  writeUint32(bytes, lines * LINE_BYTES + 4, seed.low);
-  writeUint32(bytes, lines * LINE_BYTES + 8, seed.high);
-  return bytes;
 }
 
 /** Says what is wrong with a stored filter; undefined when nothing is. */

@@ -1,6 +1,6 @@
 import { Packr } from 'msgpackr/pack';
 import { corruption } from '../errors.ts';
-import { ownBytes } from '../format/copy.ts';
+import { unpackable } from '../format/message-pack.ts';
 import { isLastKey, LAST_KEY, type TableMetadata } from './table-metadata.ts';
 
 /** The program that wrote a table: for people, and for working around a faulty one. */
@@ -32,14 +32,16 @@ export function encodeProperties(properties: TableProperties): Uint8Array {
     map.rangeTombstones = properties.rangeTombstones;
     if (isLastKey(properties.largestKey)) map.largestKey = null;
   }
-  return packr.pack(map);
+  const packed = packr.pack(map);
+  // Whatever is called with a table's bytes is called with none but Uint8Arrays.
+  return new Uint8Array(packed.buffer, packed.byteOffset, packed.length);
 }
 
 /** @throws LsmError CORRUPTION when a property is missing or cannot be */
 export function decodeProperties(bytes: Uint8Array, file: string, fileOffset: number): TableProperties {
   let map: Record<string, unknown>;
   try {
-    map = packr.unpack(bytes);
+    map = packr.unpack(unpackable(bytes));
   } catch (error) {
     throw corruption(file, fileOffset, `its properties cannot be read (${(error as Error).message})`);
   }
@@ -47,12 +49,13 @@ export function decodeProperties(bytes: Uint8Array, file: string, fileOffset: nu
   if (fault !== undefined) throw corruption(file, fileOffset, fault);
   const found = map as unknown as TableProperties;
   const largestKey = map.largestKey === null ? LAST_KEY : found.largestKey;
+  // Copies, in memory of their own.
   return {
     entries: found.entries,
     tombstones: found.tombstones,
     rawSizeBytes: found.rawSizeBytes,
-    smallestKey: ownBytes(found.smallestKey, 0, found.smallestKey.length),
-    largestKey: ownBytes(largestKey, 0, largestKey.length),
+    smallestKey: new Uint8Array(found.smallestKey),
+    largestKey: new Uint8Array(largestKey),
     smallestTimestamp: found.smallestTimestamp,
     largestTimestamp: found.largestTimestamp,
     smallestExpiryMs: found.smallestExpiryMs,

@@ -9,6 +9,7 @@ import {
   payloadStart,
   writeFrameHeader,
 } from '../format/frame.ts';
+import { unpackable } from '../format/message-pack.ts';
 import { isLastKey, LAST_KEY, type TableMetadata } from '../sstable/table-metadata.ts';
 import type { VersionEdit } from './version.ts';
 
@@ -65,7 +66,7 @@ export function decodeFrame(bytes: Uint8Array, start: number, end: number, tag: 
 }
 
 function decodeEdit(payload: Uint8Array, isRanged: boolean): VersionEdit {
-  const fields = arrayOf(packr.unpack(payload), EDIT_FIELDS);
+  const fields = arrayOf(packr.unpack(unpackable(payload)), EDIT_FIELDS);
   return {
     added: arrayOf(fields[0]).map(isRanged ? rangedTableFromArray : tableFromArray),
     removed: arrayOf(fields[1]).map(wholeNumber),

@@ -74,3 +74,13 @@ test('the property in which two tables differ is named', () => {
     assert.equal(differingProperty(PROPERTIES, { ...PROPERTIES, [name]: value }), name);
   }
 });
+
+test('to pack and unpack properties changes the shape of no Uint8Array', () => {
+  const bytes = encodeProperties(PROPERTIES);
+  assert.equal(Object.getPrototypeOf(bytes), Uint8Array.prototype);
+  decodeProperties(bytes, FILE, 0);
+  assert.deepEqual(
+    Reflect.ownKeys(bytes).filter((name) => Number.isNaN(Number(name))),
+    [],
+  );
+});
