@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -10,17 +10,32 @@ import { freePortRow } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** Native parts of dependencies, and what is large and not needed to serve. */
-const LEFT_OUT =
-  /^(@msgpackr-extract|msgpackr-extract|@napi-rs|node-.*|typescript|@typescript|@biomejs|\.bin|\.cache)$/;
+/** What the sources import besides the dependencies of the published package, which carries parts of it. */
+const CARRIED = ['msgpackr', 'piscina'];
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** The packages that a node loads, with all that these need: without what is optional, as their native parts are. */
+function neededPackages(): ReadonlySet<string> {
+  const dependenciesOf = (folder: string): string[] => {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+    return Object.keys(dependencies);
+  };
+  const needed = new Set([...dependenciesOf(PROJECT), ...CARRIED]);
+  // A set that grows is walked to its end.
+  for (const name of needed)
+    for (const other of dependenciesOf(join(PROJECT, 'node_modules', name))) needed.add(other);
+  return needed;
+}
 
 test('a node serves with the native parts of its dependencies removed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'quorate-pure-'));
   for (const name of ['cli.ts', 'package.json', 'src', 'native-free-lsm']) {
     cpSync(join(PROJECT, name), join(directory, name), { recursive: true });
   }
-  for (const name of readdirSync(join(PROJECT, 'node_modules'))) {
-    if (LEFT_OUT.test(name)) continue;
+  for (const name of neededPackages()) {
     cpSync(join(PROJECT, 'node_modules', name), join(directory, 'node_modules', name), { recursive: true });
   }
   assert.ok(!existsSync(join(directory, 'node_modules/@napi-rs')));

@@ -17,7 +17,8 @@ export const ALONE: Readonly<Record<string, string>> = {
     'its 64 callers at once, and 40,000 gets, want a process of their own',
   'test/contract/profiling/planted.test.ts': 'it profiles its process',
   'test/contract/profiling/sampled-kernel.test.ts': 'it tells the threads of its process apart',
-  'test/simulation/world/simulator.test.ts': 'it computes for a minute in a thread of its own',
+  'test/simulation/world/simulator.test.ts':
+    'it computes for half a minute, most of it in a thread of its own',
   'test/unit/bench/micro/cases.test.ts': 'it awaits something before it names its tests',
   'test/unit/src/node/node.test.ts': 'it waits for most of its time, in which others of its folder could run',
 };

@@ -29,11 +29,16 @@ export class WarmCommands implements Disposable {
   /**
    * @param program what to run as the process: it answers each request with the exit code of a command
    * @param stdout a descriptor; what is written to it is not seen here
+   * @param environment added to that of this process
    */
-  constructor(program = commandProcess, stdout: number | null = null) {
+  constructor(
+    program = commandProcess,
+    stdout: number | null = null,
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.#process = fork(program, {
       stdio: ['ignore', stdout ?? 'pipe', 'pipe', 'ipc'],
-      env: quietEnvironment(),
+      env: { ...quietEnvironment(), ...environment },
     });
     this.#stdout = stdout === null ? new MarkedStream(this.#process.stdout!) : null;
     this.#stderr = new MarkedStream(this.#process.stderr!);

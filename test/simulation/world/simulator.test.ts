@@ -6,7 +6,12 @@ import { makePlan } from '../../../src/simulation/plan/make-plan.ts';
 import { runPlan } from '../../../src/simulation/run.ts';
 import { KeptTrace } from '../../../src/simulation/trace.ts';
 
-const SEEDS = 200;
+const FIRST_SEEDS = 50;
+/**
+ * Of those up to 208 the ones that meet a pair of fault and request which none before has met, and those in which
+ * `npm run simulate:planted` first finds a fault: with the first fifty they meet and find what all 208 would.
+ */
+const CHOSEN_SEEDS = [51, 58, 62, 67, 70, 82, 87, 95, 99, 119, 120, 130, 149, 193, 208];
 /** Of the pairs of faults and requests; a campaign of thousands of seeds has none. */
 const MAX_GAPS = 6;
 const TWICE = [3, 11, 42];
@@ -39,13 +44,20 @@ describe('the simulator', () => {
     );
   });
 
-  test(`${SEEDS} seeds keep every promise, and faults of each kind meet requests of each kind`, async (context) => {
+  test('seeds that meet and find most keep every promise, and faults of each kind meet requests of each kind', async (context) => {
     // In one thread, beside other files of tests: two would compile the same code twice, for a quarter more CPU time.
-    const campaign = new Campaign({ firstSeed: 1, seeds: SEEDS, threads: 1, maxMs: Infinity }, systemClock);
-    const { coverage, failed, requests, seeds } = await campaign.run(new AbortController().signal);
+    const plan = { firstSeed: 1, seeds: FIRST_SEEDS, threads: 1, maxMs: Infinity };
+    const { coverage, failed, requests, seeds } = await new Campaign(plan, systemClock).run(
+      new AbortController().signal,
+    );
     context.diagnostic(`${requests} requests`);
     assert.deepEqual(failed, []);
-    assert.equal(seeds, SEEDS);
+    assert.equal(seeds, FIRST_SEEDS);
+    for (const seed of CHOSEN_SEEDS) {
+      const { coverage: met, violations } = await runPlan(makePlan(seed));
+      assert.deepEqual(violations, [], `seed ${seed}`);
+      coverage.add(met);
+    }
     for (const gap of coverage.gaps) context.diagnostic(`never met: ${gap}`);
     assert.ok(coverage.gaps.length <= MAX_GAPS, 'hardly a pair may be missed by so few seeds');
   });
