@@ -3,7 +3,9 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Packr } from 'msgpackr/pack';
+import { cli } from '../../../support/process-paths.ts';
 import { type CliRun, runCli } from '../../../support/run-cli.ts';
+import { WarmCommands } from '../../../support/warm-commands.ts';
 
 const everyByte = Buffer.from(Array.from({ length: 1000 }, (_, index) => index & 0xff));
 
@@ -104,21 +106,25 @@ const server = http.createServer(async (request, response) => {
   }
 });
 let port = 0;
+const urlVariable = () => ({ QUORATE_URL: `http://127.0.0.1:${port}` });
+let commands: WarmCommands;
 
 before(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   port = (server.address() as AddressInfo).port;
+  commands = new WarmCommands(undefined, null, urlVariable());
 });
 
 after(() => {
+  commands[Symbol.dispose]();
   server.close();
 });
 
+/** @param input what a process of its own has on its stdin */
 function run(args: readonly string[], input?: Uint8Array | string): Promise<CliRun> {
-  return runCli(args, {
-    environment: { QUORATE_URL: `http://127.0.0.1:${port}` },
-    ...(input === undefined ? {} : { input }),
-  });
+  return input === undefined
+    ? commands.run(args)
+    : runCli(args, { environment: urlVariable(), input, program: cli });
 }
 
 function lastBody(line: string): Buffer | undefined {
