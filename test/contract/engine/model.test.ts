@@ -9,7 +9,7 @@ import { checkModel, checkSlotModel } from '../../support/engine-model-check.ts'
 import type { Operation } from '../../support/engine-model-operations.ts';
 import { ModelRun } from '../../support/engine-model-run.ts';
 
-const RUNS = Number(process.env.MODEL_RUNS ?? 60);
+const RUNS = Number(process.env.MODEL_RUNS ?? 30);
 
 test('random operations over random configurations give what a sorted map gives', async (t) => {
   const seed = Number(process.env.MODEL_SEED ?? Math.floor(performance.timeOrigin) & 0x7fff_ffff);
