@@ -2,6 +2,9 @@ import { copyBytes } from './bytes.ts';
 import { decompressLz4 } from './lz4.ts';
 import { LZ4_ROOM_BYTES, lz4Module } from './lz4-code.ts';
 
+/** So many views of the input are kept. */
+const VIEWS = 256;
+
 type Decompress = (at: number, end: number, to: number, toEnd: number) => number;
 
 /** What is used of it: TypeScript has it among the types of browsers alone. */
@@ -22,6 +25,8 @@ class Lz4Memory {
   readonly input: Uint8Array;
   readonly output: Uint8Array;
   readonly #decompress: Decompress;
+  /** Views of the start of `input`, each at the place that its length gives it. */
+  readonly #starts: Uint8Array[];
 
   /** @throws Error where there is no WebAssembly with vectors, or no room for another memory */
   constructor() {
@@ -32,6 +37,17 @@ class Lz4Memory {
     this.input = new Uint8Array(buffer, 0, LZ4_ROOM_BYTES);
     this.output = new Uint8Array(buffer, LZ4_ROOM_BYTES, LZ4_ROOM_BYTES);
     this.#decompress = decompress;
+    this.#starts = new Array(VIEWS).fill(this.input.subarray(0, 0));
+  }
+
+  /** `input.subarray(0, lengthBytes)`, mostly without making it. */
+  inputStart(lengthBytes: number): Uint8Array {
+    const place = lengthBytes & (VIEWS - 1);
+    const kept = this.#starts[place];
+    if (kept.length === lengthBytes) return kept;
+    const start = this.input.subarray(0, lengthBytes);
+    this.#starts[place] = start;
+    return start;
   }
 
   /** As `decompressLz4`, of what has room here. */
@@ -62,6 +78,17 @@ let ofThread: Lz4Memory | null | undefined;
 /** Where what is to be decompressed had best lie; null: anywhere. A thread that has met no LZ4 has no memory for it. */
 export function lz4Input(): Uint8Array | null {
   return ofThread?.input ?? null;
+}
+
+/**
+ * `bytes.subarray(start, end)`. Of the beginning of `lz4Input` it is a view that was made before, as blocks of a table
+ * are of few lengths: to make one takes a third of the time of the checksum of a block.
+ */
+export function viewOfInput(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const memory = ofThread ?? null;
+  return memory !== null && start === 0 && bytes === memory.input
+    ? memory.inputStart(end)
+    : bytes.subarray(start, end);
 }
 
 /** Where it is quickest to have it; what is there is overwritten by the next block. */

@@ -99,6 +99,8 @@ export class Memtable {
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #slotMask: number;
+  /** Where allocations start. */
+  readonly #start: number;
   readonly #seed: HashSeed;
   /** Of the writer alone, as is the next one. */
   readonly #position: InsertPosition;
@@ -119,6 +121,7 @@ export class Memtable {
     this.#words = new Int32Array(arena);
     this.#doubles = new Float64Array(arena, 0, INDEX_START >>> 3);
     this.#slotMask = slotCount(size) - 1;
+    this.#start = allocationsStart(size);
     this.#position = new InsertPosition(this.#words, this.bytes);
     this.#lateLinks = new LateLinks(this.#words, this.bytes, this.#position);
     this.#order = new ArrivalOrder(this.#words, this.bytes);
@@ -135,7 +138,7 @@ export class Memtable {
   /** Writer. Empties the arena for a new memtable. It takes time for the hash index, an eighth of the arena. */
   reset(generation: number): void {
     const words = this.#words;
-    const start = allocationsStart(this.bytes.length);
+    const start = this.#start;
     // A fresh arena is zero already; writing its index would only make it resident.
     if (words[Word.used] !== 0) words.fill(0, INDEX_WORD, start >>> 2);
     for (let level = 0; level < MAX_HEIGHT; level++) words[linkIndex(HEAD_NODE, level)] = 0;
@@ -378,6 +381,8 @@ export class Memtable {
    * @param hash hashBytes of the key with the arena's seed, computed once for all memtables and filters
    */
   find(key: Uint8Array, start: number, end: number, limit: number, hash: number): number {
+    // An empty one, as behind each flush and opening: no slot has to come from memory.
+    if (limit === this.#start) return 0;
     const words = this.#words;
     const mask = this.#slotMask;
     for (let index = hash & mask; ; index = (index + 1) & mask) {
@@ -450,7 +455,7 @@ export class Memtable {
 
   /** The bytes of the arena that published entries take, without fixed parts. */
   get contentBytes(): number {
-    return this.publishedOffset - allocationsStart(this.bytes.length);
+    return this.publishedOffset - this.#start;
   }
 
   /** The smallest published timestamp; MAX_TIMESTAMP when nothing is published. */

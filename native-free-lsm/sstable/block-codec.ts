@@ -4,7 +4,7 @@ import { copyBytes } from '../format/bytes.ts';
 import { checksum } from '../format/checksum.ts';
 import { readUint32, writeUint32 } from '../format/integers.ts';
 import { Lz4Compressor } from '../format/lz4.ts';
-import { unpackLz4 } from '../format/lz4-memory.ts';
+import { unpackLz4, viewOfInput } from '../format/lz4-memory.ts';
 import { blockFault } from './block.ts';
 
 const { constants, zstdCompressSync, zstdDecompressSync } = zlib;
@@ -128,7 +128,8 @@ export function verifyBlock(
   fileOffset: number,
 ): Compression {
   const trailer = at + diskBytes;
-  if (checksum(stored, at, trailer + 1) !== readUint32(stored, trailer + 1)) {
+  const checked = viewOfInput(stored, at, trailer + 1);
+  if (checksum(checked, 0, checked.length) !== readUint32(stored, trailer + 1)) {
     throw corruption(file, fileOffset, `the data block of ${diskBytes} bytes does not match its checksum`);
   }
   const compression = stored[trailer];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decompressLz4, Lz4Compressor, unpackedLz4Bytes } from '../../../../native-free-lsm/format/lz4.ts';
-import { lz4Input, unpackLz4 } from '../../../../native-free-lsm/format/lz4-memory.ts';
+import { lz4Input, unpackLz4, viewOfInput } from '../../../../native-free-lsm/format/lz4-memory.ts';
 import { seededRandom } from '../../../../src/clock.ts';
 
 /** With the bytes around what is written, which must not change. */
@@ -299,6 +299,23 @@ describe('LZ4', () => {
       ]);
       assert.ok(unpacked(packed(large), lengthBytes)?.equals(large));
     }
+  });
+
+  test('a view shows what the input begins with now, whatever was viewed before, and of others what was asked for', () => {
+    const block = Buffer.from('once and again, once and again, once and again, and the end');
+    assert.ok(unpacked(packed(block), block.length)?.equals(block));
+    const input = lz4Input();
+    assert.ok(input !== null);
+    // Some of these lengths have the same place among the views.
+    for (const lengthBytes of [3, 259, 3, 515, 0, 256, 259, input.length]) {
+      input.fill(lengthBytes & 0xff);
+      assert.deepEqual(viewOfInput(input, 0, lengthBytes), input.subarray(0, lengthBytes));
+    }
+    input[5] = 1;
+    assert.deepEqual(viewOfInput(input, 5, 8), input.subarray(5, 8));
+    const other = Uint8Array.of(7, 8, 9);
+    assert.deepEqual(viewOfInput(other, 0, 3), other);
+    assert.deepEqual(viewOfInput(other, 1, 3), Uint8Array.of(8, 9));
   });
 
   test('where there is no WebAssembly, it is done in JavaScript', async () => {
