@@ -4,7 +4,20 @@
  */
 import { globSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { type Plugin, rollup } from '@rollup/wasm-node';
+import {
+  type OutputChunk,
+  type OutputOptions,
+  type Plugin,
+  type RollupBuild,
+  rollup,
+} from '@rollup/wasm-node';
+
+/**
+ * To load a file takes memory of up to three times its size for a moment. Once the C library has given back a larger
+ * piece than it ever had, it keeps as much and twice as much as that of everything freed later, in each thread; it has
+ * had pieces of 256 KiB by the time that Node has started.
+ */
+const MAX_FILE_BYTES = 80 * 1024;
 
 /**
  * Leaves in a folder `dist`, of all modules in it, the entries, and files with what these share and what they load later.
@@ -25,13 +38,43 @@ export async function bundle(dist: string, entries: readonly string[]): Promise<
     },
   });
   for (const file of compiled) rmSync(path.join(dist, file));
-  await joined.write({
+  const output: OutputOptions = {
     dir: dist,
     chunkFileNames: ({ moduleIds }) => relative(dist, moduleIds[moduleIds.length - 1]),
     importAttributesKey: 'with',
     sourcemap: true,
-  });
+  };
+  const parts = await partsOf(joined, output);
+  await joined.write({ ...output, manualChunks: (id) => parts.get(id), onlyExplicitManualChunks: true });
   await joined.close();
+}
+
+/** The modules of files that would be too large, each with the part of the file that it is to go into. */
+async function partsOf(joined: RollupBuild, output: OutputOptions): Promise<Map<string, string>> {
+  const parts = new Map<string, string>();
+  const { output: files } = await joined.generate(output);
+  for (const file of files) {
+    if (file.type !== 'chunk' || file.isEntry || file.code.length <= MAX_FILE_BYTES) continue;
+    for (const [part, modules] of partsOfFile(file).entries())
+      for (const id of modules) parts.set(id, `${file.fileName}-${part}`);
+  }
+  return parts;
+}
+
+/** In the order in which modules run, so that none needs a later part. */
+function partsOfFile({ modules, moduleIds }: OutputChunk): readonly (readonly string[])[] {
+  const parts: string[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const id of moduleIds) {
+    const { renderedLength } = modules[id];
+    if (bytes + renderedLength > MAX_FILE_BYTES) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts[parts.length - 1].push(id);
+    bytes += renderedLength;
+  }
+  return parts;
 }
 
 /** What is no module of the package: Node's, libraries, and what the package carries of them. */
@@ -43,8 +86,13 @@ function isOthers(specifier: string): boolean {
 /** Reads the compiler's source maps, so that those of the files that are written lead to the sources. */
 const withMaps: Plugin = {
   name: 'with-maps',
-  load: (file) => ({ code: readFileSync(file, 'utf8'), map: readFileSync(`${file}.map`, 'utf8') }),
+  load: (file) => ({ code: inAscii(readFileSync(file, 'utf8')), map: readFileSync(`${file}.map`, 'utf8') }),
 };
+
+/** Of a file with a single other character V8 holds the whole text with two bytes for each. They stand in texts alone. */
+function inAscii(code: string): string {
+  return code.replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /** Modules go on having the address that they had, by which they find others: that of a thread's code, for example. */
 function withAddresses(dist: string): Plugin {

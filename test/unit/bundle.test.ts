@@ -1,6 +1,6 @@
 /** How the compiled modules of a package become few files. */
 import assert from 'node:assert/strict';
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -69,6 +69,40 @@ const load = (dist: string, file: string): Promise<Record<string, unknown>> =>
 test('modules become the entries, what these share, and what they load later', async () => {
   const files = globSync('**/*.{js,d.ts}', { cwd: await bundled() }).sort();
   assert.deepEqual(files, ['errors.js', 'index.d.ts', 'index.js', 'offline/repair.js', 'threads/worker.js']);
+});
+
+test('a file that would be large is several, each loaded before those that use it', async () => {
+  const filler = (name: string): string => `export function ${name}() {\n${'  console.count();\n'.repeat(2500)}}\n`;
+  const dist = await bundled({
+    ...MODULES,
+    'errors.js': `${filler('unused')}export class LsmError extends Error {\n  more = unused;\n}\n`,
+    'format/own.js': `import { LsmError } from '../errors.js';\n${filler('fill')}export class OwnError extends LsmError {\n  fill = fill;\n}\n`,
+    'index.js': `${MODULES['index.js']}\nexport { OwnError } from './format/own.js';`,
+    'threads/worker.js': `${MODULES['threads/worker.js']}\nexport { OwnError } from '../format/own.js';`,
+  });
+  const sizes = new Map(
+    globSync('**/*.js', { cwd: dist }).map((file) => [file, statSync(path.join(dist, file)).size]),
+  );
+  assert.ok(sizes.has('errors.js') && sizes.has('format/own.js'), [...sizes.keys()].join());
+  for (const size of sizes.values()) assert.ok(size <= 80 * 1024);
+  const { LsmError, OwnError } = await load(dist, 'index.js');
+  const own = new (OwnError as new () => Error)();
+  assert.ok(own instanceof (LsmError as new () => Error));
+  assert.equal((await load(dist, 'threads/worker.js')).OwnError, OwnError);
+});
+
+test('code is in ASCII and says the same', async () => {
+  const dist = await bundled({
+    ...MODULES,
+    'errors.js':
+      "export class LsmError extends Error {\n}\nexport const text = '2 µs… 😀', pattern = /[…]/;\n",
+    'index.js': `${MODULES['index.js']}\nexport { pattern, text } from './errors.js';`,
+  });
+  for (const file of globSync('**/*.js', { cwd: dist }))
+    assert.match(readFileSync(path.join(dist, file), 'utf8'), /^[\0-\x7f]*$/);
+  const { pattern, text } = await load(dist, 'index.js');
+  assert.equal(text, '2 µs… 😀');
+  assert.ok((pattern as RegExp).test(text as string));
 });
 
 test('a class that several files use is one class', async () => {
