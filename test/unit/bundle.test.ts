@@ -72,7 +72,8 @@ test('modules become the entries, what these share, and what they load later', a
 });
 
 test('a file that would be large is several, each loaded before those that use it', async () => {
-  const filler = (name: string): string => `export function ${name}() {\n${'  console.count();\n'.repeat(2500)}}\n`;
+  const filler = (name: string): string =>
+    `export function ${name}() {\n${'  console.count();\n'.repeat(2500)}}\n`;
   const dist = await bundled({
     ...MODULES,
     'errors.js': `${filler('unused')}export class LsmError extends Error {\n  more = unused;\n}\n`,
