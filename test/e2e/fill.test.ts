@@ -10,7 +10,7 @@ import { fillValue } from '../../src/cli/fill/values.ts';
 import { TestNode } from '../support/cluster.ts';
 import { HttpClient } from '../support/http.ts';
 import { freePortRow } from '../support/ports.ts';
-import { cli } from '../support/process-paths.ts';
+import { program } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
@@ -76,7 +76,7 @@ async function readBack(nodes: number, from: number, keys: number, valueBytes: n
 /** A fill that has begun to write and would take long. */
 async function startLongFill(): Promise<ChildProcess> {
   const args = ['fill', '--data', data, '--nodes', '1', '--size', '4GiB'];
-  const child = spawn(process.execPath, [cli, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     env: quietEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, it } from 'node:test';
 import { HttpClient } from '../support/http.ts';
 import { freePortRow } from '../support/ports.ts';
-import { cli } from '../support/process-paths.ts';
+import { cli, program } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until, untilPrinted } from '../support/until.ts';
 
@@ -31,7 +31,7 @@ class Serve {
 
   constructor(data: string, port: number) {
     this.port = port;
-    const args = [cli, 'serve', '--nodes', '1', '--port', String(port), '--data', data];
+    const args = [program, 'serve', '--nodes', '1', '--port', String(port), '--data', data];
     this.#child = spawn(process.execPath, args, {
       env: quietEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],

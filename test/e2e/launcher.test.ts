@@ -80,19 +80,23 @@ async function startFirst(node: string): Promise<{ pid: number; request: Socket;
 for (const [name, node] of nodes) {
   describe(`the launcher, run by ${name}`, { timeout: 30_000 }, () => {
     it('goes on without a word of its own', async () => {
-      const { exitCode, stdout, stderr } = await runCli(['--version'], { node });
+      const { exitCode, stdout, stderr } = await runCli(['--version'], { node, program: cli });
       assert.deepEqual([exitCode, String(stdout), stderr], [0, `${version}\n`, '']);
     });
 
     it('passes on arguments and exit codes', async () => {
       const args = ['get', 'a key', '--url', 'http://127.0.0.1:1'];
-      const { exitCode, stderr } = await runCli(args, { node });
+      const { exitCode, stderr } = await runCli(args, { node, program: cli });
       assert.equal(exitCode, 5);
       assert.match(stderr, /^quorate: nothing listens at http:\/\/127.0.0.1:1: [^\n]*\n$/);
     });
 
     it('passes on stdin', async () => {
-      const { exitCode, stderr } = await runCli(['put', 'key'], { node, input: Buffer.alloc(17 * 2 ** 20) });
+      const { exitCode, stderr } = await runCli(['put', 'key'], {
+        node,
+        program: cli,
+        input: Buffer.alloc(17 * 2 ** 20),
+      });
       assert.deepEqual([exitCode, /longer than 16MiB/.test(stderr)], [1, true]);
     });
 
@@ -131,7 +135,7 @@ for (const [name, node] of nodes) {
         const preload = path.join(folder, 'preload.cjs');
         writeFileSync(preload, 'process.title = "preloaded";');
         const environment = { NODE_OPTIONS: `--require=${preload}` };
-        const { exitCode, stdout, stderr } = await runCli(['--version'], { node, environment });
+        const { exitCode, stdout, stderr } = await runCli(['--version'], { node, program: cli, environment });
         assert.deepEqual([exitCode, String(stdout), stderr], [0, `${version}\n`, '']);
       } finally {
         rmSync(folder, { recursive: true });

@@ -8,7 +8,7 @@ import { after, describe, test } from 'node:test';
 import type { CpuProfile, HeapProfile, ProfileSummary } from '../../src/cli/profile/profile-folder.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { FakeProfiledNode, nodeThread } from '../support/fake-profiled-node.ts';
-import { cli } from '../support/process-paths.ts';
+import { program } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until, untilPrinted } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
@@ -170,7 +170,7 @@ describe('profile', { timeout: 120_000 }, () => {
     const temporary = mkdtempSync(join(directory, 'tmp-'));
     const out = join(directory, 'interrupted');
     const args = ['profile', '--nodes', '1', '--method', 'put', '--duration', '1m', '--out', out];
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(process.execPath, [program, ...args], {
       env: { ...quietEnvironment(), TMPDIR: temporary },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

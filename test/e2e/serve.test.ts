@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { findOlderNode } from '../support/older-node.ts';
 import { freePortRow } from '../support/ports.ts';
-import { cli } from '../support/process-paths.ts';
+import { cli, program } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
@@ -91,10 +91,13 @@ class Serve {
   }
 
   /** Returns when it says that all nodes serve. */
-  static async start(node = process.execPath, ...flags: string[]): Promise<Serve> {
+  static async start(
+    [node, file]: readonly [node: string, file: string] = [process.execPath, program],
+    ...flags: string[]
+  ): Promise<Serve> {
     const port = await freePorts(2);
     const data = mkdtempSync(path.join(folder, 'data-'));
-    const args = [cli, 'serve', '--nodes', '2', '--port', String(port), '--data', data, ...flags];
+    const args = [file, 'serve', '--nodes', '2', '--port', String(port), '--data', data, ...flags];
     const child = spawn(node, args, {
       env: quietEnvironment(),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -136,7 +139,7 @@ class Serve {
 for (const [name, node] of launchers) {
   describe(`serve, launched by ${name}`, { timeout: 60_000 }, () => {
     it('prints where the nodes are, serves, and drains when Ctrl-C reaches the whole process group', async () => {
-      const serve = await Serve.start(node);
+      const serve = await Serve.start([node, cli]);
       const url = `http://${HOST}:${serve.port + 1}`;
       // A machine that is busy with other things starts one node seconds before the other.
       const said = serve.stderr.split('\n').filter((line) => !line.includes('has been heard yet'));
@@ -165,7 +168,7 @@ for (const [name, node] of launchers) {
     // The same of the Node that is needed is tried below, at the end of another test.
     if (node === process.execPath) return;
     it('leaves no node behind when it is killed', async () => {
-      const serve = await Serve.start(node);
+      const serve = await Serve.start([node, cli]);
       serve.kill();
       assert.deepEqual(await serve.end, [null, 'SIGKILL']);
     });
@@ -178,7 +181,7 @@ describe('serve', { timeout: 60_000 }, () => {
   if (own.some(({ address }) => address === '::1')) everywhere.push(['::', '[::1]']);
   for (const [host, fromHere] of everywhere) {
     it(`on ${host} prints what can be tried from this machine, and leaves no node behind when it is killed`, async () => {
-      const serve = await Serve.start(process.execPath, '--host', host);
+      const serve = await Serve.start(undefined, '--host', host);
       const urls = [...serve.stdout.matchAll(/^ {2}curl .*'(http:.*)'$/gm)].map(([, url]) => url);
       assert.deepEqual(
         urls.map((url) => new URL(url).host),
@@ -205,7 +208,7 @@ describe('serve', { timeout: 60_000 }, () => {
   });
 
   it('brings a node back with --restart, at the addresses it had', async () => {
-    const serve = await Serve.start(process.execPath, '--restart');
+    const serve = await Serve.start(undefined, '--restart');
     const url = `http://${HOST}:${serve.port}`;
     const first = serve.pidOf('node-1');
     const put = await commands.run(['put', 'key', '--value', 'kept', '--ack', '2', '--url', url]);

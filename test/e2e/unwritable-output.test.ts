@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { freePortRow } from '../support/ports.ts';
-import { cli, commandProcess } from '../support/process-paths.ts';
+import { commandProcess, program } from '../support/process-paths.ts';
 import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
@@ -53,7 +53,7 @@ describe('serve whose stderr takes nothing', { timeout: 60_000, skip: process.pl
   ): Promise<{ child: ChildProcess; port: number; said: () => string }> {
     const [port] = await freePortRow(2);
     const args = ['serve', '--nodes', '2', '--port', `${port}`, '--data', join(folder, data), '--restart'];
-    const child = spawn(process.execPath, [cli, ...args], {
+    const child = spawn(process.execPath, [program, ...args], {
       env: quietEnvironment(),
       stdio: ['ignore', 'pipe', stderr],
     });
@@ -120,7 +120,7 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
     const [port] = await freePortRow(1);
     url = `http://127.0.0.1:${port}`;
     const args = ['serve', '--nodes', '1', '--port', `${port}`, '--data', data];
-    serve = spawn(process.execPath, [cli, ...args], {
+    serve = spawn(process.execPath, [program, ...args], {
       env: quietEnvironment(),
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -162,7 +162,7 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
     it(`${nameOf(command)}, a process of its own: exit code and sentence say so`, async () => {
       const fd = openFull();
       try {
-        const child = spawn(process.execPath, [cli, ...withPlaces(command)], {
+        const child = spawn(process.execPath, [program, ...withPlaces(command)], {
           env: quietEnvironment(),
           stdio: ['ignore', fd, 'pipe'],
         });
@@ -212,7 +212,7 @@ describe('results that cannot be written', { timeout: 60_000, skip: process.plat
       ['get', 'large', '--url', url],
       ['lsm', 'dump', node],
     ]) {
-      const child = spawn(process.execPath, [cli, ...args], {
+      const child = spawn(process.execPath, [program, ...args], {
         env: quietEnvironment(),
         stdio: ['ignore', 'pipe', 'pipe'],
       });

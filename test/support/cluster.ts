@@ -6,14 +6,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Address, formatAddress } from '../../src/address.ts';
 import { HttpClient } from './http.ts';
 import { freePortRow } from './ports.ts';
+import { program } from './process-paths.ts';
 import { ProxyNetwork } from './proxy-network.ts';
 import { until } from './until.ts';
 
-const CLI = fileURLToPath(new URL('../../cli.ts', import.meta.url));
 const SECRET_FILE = 'cluster.secret';
 const START_TIMEOUT_MS = 20_000;
 
@@ -46,7 +45,7 @@ export class TestNode {
   async start(): Promise<void> {
     this.output = '';
     this.pid = 0;
-    const child = spawn(process.execPath, [CLI, ...this.#args], {
+    const child = spawn(process.execPath, [program, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: this.#environment,
     });

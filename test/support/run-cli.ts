@@ -1,7 +1,7 @@
 /** Runs the command line to its end and returns what it wrote. */
 import { spawn } from 'node:child_process';
 import { buffer, text } from 'node:stream/consumers';
-import { cli } from './process-paths.ts';
+import { program as testedProgram } from './process-paths.ts';
 
 export interface CliRun {
   readonly exitCode: number | null;
@@ -20,12 +20,12 @@ export interface CliOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The Node that runs it; this one when left out. */
   readonly node?: string;
-  /** Which copy of cli.ts to run. */
+  /** Another one than `program` in process-paths.ts. */
   readonly program?: string;
 }
 
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
-  const { input = '', environment, node = process.execPath, program = cli } = options;
+  const { input = '', environment, node = process.execPath, program = testedProgram } = options;
   const child = spawn(node, [program, ...args], { env: { ...quietEnvironment(), ...environment } });
   // A command that does not read its input may close it first.
   child.stdin.on('error', () => undefined);

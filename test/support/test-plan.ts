@@ -25,11 +25,16 @@ export const ALONE: Readonly<Record<string, string>> = {
 
 /** What takes longest, the longest first: begun last it would run on alone. */
 export const BEGUN_FIRST: readonly string[] = [
-  'test/simulation/world/simulator.test.ts',
-  'test/unit/native-free-lsm/together.ts',
-  'test/unit/src/node/node.test.ts',
+  'test/contract/together.ts',
   'test/simulation/together.ts',
+  'test/unit/native-free-lsm/together.ts',
+  'test/e2e/serve.test.ts',
+  'test/e2e/failures.test.ts',
   'test/crash/engine/together.ts',
+  'test/e2e/lsm.test.ts',
+  'test/simulation/world/simulator.test.ts',
+  'test/unit/src/node/node.test.ts',
+  'test/unit/src/cli/together.ts',
   'test/unit/native-free-lsm/store/together.ts',
   'test/unit/src/together.ts',
 ];
