@@ -48,6 +48,7 @@ export class PoolExecutor implements Executor {
   #starts: RoleStart[] = [];
   readonly #backgroundPoolThreads: number;
   #background: ThreadPool<BackgroundAnswer> | undefined;
+  #closed = false;
   /** Of jobs that have not ended. */
   readonly #jobs = new Set<AbortController>();
 
@@ -115,6 +116,7 @@ export class PoolExecutor implements Executor {
   }
 
   async #inBackground(task: PoolTask): Promise<BackgroundAnswer> {
+    if (this.#closed) throw new LsmError('WORKER_DIED', 'the threads of the engine have ended');
     // It is made when it is first needed, because a start needs no background threads. Its threads end when nothing was
     // to be done for a while, as each takes more than ten MiB; another starts with the next job. Roles never idle.
     this.#background ??= new ThreadPool(
@@ -144,6 +146,7 @@ export class PoolExecutor implements Executor {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#bell.silence();
     await Promise.all([this.#roles.destroy(), this.#background?.destroy()]);
     this.#bell.close();

@@ -179,7 +179,8 @@ export class SingleThreadExecutor implements Executor {
     for (let said = receiveMessageOnPort(port); said !== undefined; said = receiveMessageOnPort(port))
       if (!('sync' in said.message)) settle(thread, said.message as TaskEnd);
     port.close();
-    for (const resolve of tasks.values()) resolve({ error });
+    // Nobody does what it has not said that it has done, however it has ended.
+    for (const resolve of tasks.values()) resolve({ error: error ?? new Error('it has ended') });
     tasks.clear();
   }
 }

@@ -14,6 +14,9 @@ export const POOL: PoolOptions = {
   // Roles block their threads themselves, and idle background threads must not block.
   atomics: 'disabled',
   recordTiming: false,
+  // What the program's command line says is for its own code: a preloaded module may end a thread that it does not
+  // expect, and `--input-type` with one ends every thread. NODE_OPTIONS hold for all threads.
+  execArgv: [],
   // The threads work in shared memory, so their own heaps hold little and make little garbage.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
 };
@@ -58,7 +61,10 @@ export class ThreadPool<Result> {
   #pool: Piscina | undefined;
   /** Tasks for the pool, while there is none. */
   #waiting: WaitingTask[] = [];
+  /** Those that have begun to take tasks. */
+  readonly #ready = new WeakSet<object>();
   #failedStarts = 0;
+  #lastError: unknown = new Error('it ended before it took anything');
   #closed = false;
 
   constructor(options: PoolOptions, clock: EngineClock, events: ThreadPoolEvents) {
@@ -80,18 +86,25 @@ export class ThreadPool<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     // piscina would put an error of its own around it.
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    const fail = (error: unknown): void => reject(withAdvice(error));
     const begin = (pool: Piscina): void => {
-      pool.run(task, { signal, transferList } as unknown as RunOptions).then(resolve, reject);
+      try {
+        pool.run(task, { signal, transferList } as unknown as RunOptions).then(resolve, fail);
+      } catch (error) {
+        // The system has no thread for it.
+        fail(error);
+      }
     };
     this.#failedStarts = 0;
-    if (this.#pool === undefined) this.#waiting.push({ begin, reject });
+    if (this.#closed) reject(new Error(CLOSED));
+    else if (this.#pool === undefined) this.#waiting.push({ begin, reject });
     else begin(this.#pool);
     return promise;
   }
 
   async destroy(): Promise<void> {
     this.#closed = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error('its pool was closed'));
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error(CLOSED));
     await this.#pool?.destroy();
   }
 
@@ -106,9 +119,17 @@ export class ThreadPool<Result> {
       return;
     }
     this.#pool = pool;
-    pool.on('workerDestroy', () => this.#clock.after(SUCCESSOR_MS, this.#look));
-    // A thread has ended without a task.
-    pool.on('error', (error) => this.#startFailed(error));
+    pool.on('workerCreate', (thread) => this.#ready.add(thread));
+    pool.on('workerDestroy', (thread) =>
+      this.#clock.after(SUCCESSOR_MS, () => {
+        if (!this.#ready.has(thread)) this.#startFailed(this.#lastError);
+        this.#look();
+      }),
+    );
+    // Why a thread has ended that had no task.
+    pool.on('error', (error) => {
+      this.#lastError = error;
+    });
     for (const { begin } of this.#waiting.splice(0)) begin(pool);
   };
 
@@ -131,7 +152,18 @@ export class ThreadPool<Result> {
     this.#failedStarts++;
     if (this.#closed || this.#failedStarts < MAX_FAILED_STARTS) return;
     this.#failedStarts = 0;
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const { message } = withAdvice(cause);
     this.#events.onUnstartable(new Error(`it could not be started: ${message}`, { cause }));
   }
+}
+
+const CLOSED = 'its pool was closed';
+
+/** The error of a thread, and what to do where it could not open files: each needs some for itself and for its code. */
+function withAdvice(error: unknown): Error {
+  const given = error instanceof Error ? error : new Error(String(error));
+  if (!/\bE[MN]FILE\b|too many open files/i.test(given.message)) return given;
+  return new Error(`${given.message}: too many files are open; raise the limit (ulimit -n)`, {
+    cause: error,
+  });
 }

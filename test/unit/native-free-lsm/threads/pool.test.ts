@@ -5,9 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { systemEngineClock } from '../../../../native-free-lsm/clock.ts';
 import { type Engine, type LsmError, open } from '../../../../native-free-lsm/index.ts';
+import { createControl } from '../../../../native-free-lsm/shared/control.ts';
+import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import type { ExecutorContext } from '../../../../native-free-lsm/threads/executor.ts';
 import { PoolExecutor } from '../../../../native-free-lsm/threads/pool.ts';
+import type { CheckpointJob } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { SingleThreadExecutor } from '../../../../native-free-lsm/threads/single-thread-executor.ts';
+import type { PoolOptions } from '../../../../native-free-lsm/threads/thread-pool.ts';
 import { until } from '../../../support/until.ts';
 
 const KEY = Buffer.from('key');
@@ -114,5 +120,86 @@ test('background threads end when nothing was to be done for a while, and start 
       10_000,
       () => names().join(),
     );
+  }
+});
+
+const EXECUTORS = [
+  ['pool', (context: ExecutorContext, options?: PoolOptions) => new PoolExecutor(context, options)],
+  [
+    'single thread',
+    (context: ExecutorContext, options?: PoolOptions) => new SingleThreadExecutor(context, options),
+  ],
+] as const;
+
+function contextOf(control: SharedArrayBuffer): ExecutorContext {
+  return {
+    control,
+    fs: new MemoryFileSystem(),
+    clock: systemEngineClock,
+    threads: 2,
+    backgroundThreads: 1,
+    isSingleThread: false,
+    onResponses: () => undefined,
+  };
+}
+
+for (const [name, make] of EXECUTORS) {
+  test(`a job that is given to a ${name} after its end is refused`, async () => {
+    const control = createControl();
+    const executor = make(contextOf(control));
+    await executor.close();
+    const job = { spec: { directory: '/db', target: '/copy' }, control } as unknown as CheckpointJob;
+    await assert.rejects(executor.runCheckpoint(job), {
+      code: 'WORKER_DIED',
+      message: /closed|ended/,
+    });
+  });
+}
+
+test('what a single thread had in hand is refused when it ends without a word', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'native-free-lsm-pool-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const silent = join(folder, 'silent.mjs');
+  await writeFile(silent, 'export const run = () => undefined;');
+  const control = createControl();
+  const executor = new SingleThreadExecutor(contextOf(control), { filename: pathToFileURL(silent).href });
+  const job = { spec: { directory: '/db', target: '/copy' }, control } as unknown as CheckpointJob;
+  await assert.rejects(executor.runCheckpoint(job), { code: 'WORKER_DIED', message: /it has ended/ });
+  await executor.close();
+});
+
+test('an engine whose threads find too many files open says what to do', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'native-free-lsm-pool-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const failing = join(folder, 'failing.mjs');
+  await writeFile(failing, "throw new Error('EMFILE: too many open files, open x');");
+  const options = { execArgv: ['--import', pathToFileURL(failing).href] };
+  const engine = await open(
+    join(folder, 'db'),
+    {},
+    { executor: (context) => new PoolExecutor(context, options) },
+  );
+  const message = /EMFILE.*raise the limit \(ulimit -n\)/;
+  await assert.rejects(engine.put(KEY, Buffer.from(VALUE)), { code: 'POISONED', message });
+  await engine.close();
+});
+
+test('an engine whose threads end without an error before they take anything says so, and can be closed', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'native-free-lsm-pool-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const ending = join(folder, 'ending.mjs');
+  await writeFile(ending, 'process.exit(5);');
+  const options = { execArgv: ['--import', pathToFileURL(ending).href] };
+  for (const singleThread of [false, true]) {
+    const engine = await open(
+      join(folder, `${singleThread}`),
+      { singleThread },
+      {
+        executor: (context) =>
+          singleThread ? new SingleThreadExecutor(context, options) : new PoolExecutor(context, options),
+      },
+    );
+    await assert.rejects(engine.put(KEY, Buffer.from(VALUE)), { code: 'POISONED' });
+    await engine.close();
   }
 });
