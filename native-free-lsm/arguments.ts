@@ -5,6 +5,7 @@
  */
 import { isUint8Array } from 'node:util/types';
 import { LsmError } from './errors.ts';
+import { type GivenBytes, toBytes } from './format/given-bytes.ts';
 import { MAX_KEY_BYTES } from './log/write-operation.ts';
 
 export function invalidArgument(message: string): LsmError {
@@ -19,8 +20,14 @@ export function bytesFault(name: string, given: unknown): LsmError | undefined {
       `${name} must be bytes, not a view whose memory was transferred away or made smaller`,
     );
   }
-  const hint = typeof given === 'string' ? ' (encode it first, as Buffer.from does)' : '';
-  return invalidArgument(`${name} must be a Uint8Array or Buffer, not ${describe(given)}${hint}`);
+  return invalidArgument(`${name} must be a Uint8Array or Buffer, not ${describe(given)}${hintFor(given)}`);
+}
+
+/** The engine's own calls take strings, if they have UTF-8; those of its store do not. */
+function hintFor(given: unknown): string {
+  if (typeof given !== 'string') return '';
+  if (given.isWellFormed()) return ' (encode it first, as Buffer.from does)';
+  return ' (it has half of a surrogate pair, which no UTF-8 stands for)';
 }
 
 /** Such a view has a length of 0, as an empty one; but its methods throw. */
@@ -40,6 +47,11 @@ export function keyFault(name: string, given: unknown): LsmError | undefined {
   const { length } = given as Uint8Array;
   if (length <= MAX_KEY_BYTES) return undefined;
   return invalidArgument(`${name} must have at most ${MAX_KEY_BYTES} bytes, not ${length}`);
+}
+
+/** A key or a bound as the engine's callers may give it: bytes, or a string. */
+export function givenKeyFault(name: string, given: unknown): LsmError | undefined {
+  return keyFault(name, toBytes(given as GivenBytes));
 }
 
 export function arrayFault(name: string, given: unknown): LsmError | undefined {

@@ -1,4 +1,4 @@
-import { fieldsFault, invalidArgument, keyFault, optionalFault } from './arguments.ts';
+import { fieldsFault, givenKeyFault, invalidArgument, optionalFault } from './arguments.ts';
 import type { LsmError } from './errors.ts';
 import type { KeyBounds } from './iterator/key-range.ts';
 
@@ -8,10 +8,10 @@ const BOUNDS_AND_TYPE = ['type', ...BOUNDS];
 /** What is wrong with the bounds of a range; undefined when nothing is. */
 export function boundsFault(name: string, { gt, gte, lt, lte }: KeyBounds): LsmError | undefined {
   return (
-    optionalFault(keyFault, `${name}.gt`, gt) ??
-    optionalFault(keyFault, `${name}.gte`, gte) ??
-    optionalFault(keyFault, `${name}.lt`, lt) ??
-    optionalFault(keyFault, `${name}.lte`, lte) ??
+    optionalFault(givenKeyFault, `${name}.gt`, gt) ??
+    optionalFault(givenKeyFault, `${name}.gte`, gte) ??
+    optionalFault(givenKeyFault, `${name}.lt`, lt) ??
+    optionalFault(givenKeyFault, `${name}.lte`, lte) ??
     (gt !== undefined && gte !== undefined
       ? invalidArgument(`${name}.gt and ${name}.gte are both given: a range begins at one key`)
       : undefined) ??

@@ -34,7 +34,7 @@ export function clearRange(
  */
 export function writeWithClears(
   store: Pick<RecordStore, 'writeBatch'>,
-  operations: readonly BatchOperation[],
+  operations: readonly BatchOperation<Uint8Array>[],
   first: number,
   nowMs: number,
   versions: Versions,
@@ -46,7 +46,11 @@ export function writeWithClears(
 }
 
 /** A record for each operation, without those that delete a range in which no key can be. */
-function recordsOf(operations: readonly BatchOperation[], first: number, nowMs: number): KeyedRecord[] {
+function recordsOf(
+  operations: readonly BatchOperation<Uint8Array>[],
+  first: number,
+  nowMs: number,
+): KeyedRecord[] {
   return operations.flatMap((operation, i) => {
     if (operation.type !== 'clear') return new OperationBatch([operation], first + i, nowMs).puts();
     const range = keyRange(operation);

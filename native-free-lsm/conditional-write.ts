@@ -35,9 +35,11 @@ export function conditionalWrite(
 }
 
 /** Of several operations on a key the last one counts, and all have one version: so the others are left out. */
-export function lastOfEachKey(operations: readonly KeyOperation[]): readonly KeyOperation[] {
+export function lastOfEachKey(
+  operations: readonly KeyOperation<Uint8Array>[],
+): readonly KeyOperation<Uint8Array>[] {
   if (operations.length < 2) return operations;
-  const last = new Map<string, KeyOperation>();
+  const last = new Map<string, KeyOperation<Uint8Array>>();
   for (const operation of operations) {
     const { buffer, byteLength, byteOffset } = operation.key;
     last.set(Buffer.from(buffer, byteOffset, byteLength).toString('latin1'), operation);

@@ -3,6 +3,7 @@ import { onlyBoundsFault } from './bounds-fault.ts';
 import { clearRange, writeWithClears } from './clear-range.ts';
 import { type EngineClock, systemEngineClock } from './clock.ts';
 import { conditionalWrite, lastOfEachKey } from './conditional-write.ts';
+import { type GivenBytes, toBytes } from './format/given-bytes.ts';
 import { encodeRecord } from './format/record.ts';
 import { type KeyBounds, keyRange } from './iterator/key-range.ts';
 import { OperationBatch } from './operation-batch.ts';
@@ -26,6 +27,7 @@ import {
   isOfKeys,
   type KeyOperation,
   operationsFault,
+  operationsInBytes,
   type PutOptions,
   putOptionsFault,
   versionFault,
@@ -79,25 +81,28 @@ export class Engine extends ReadableEngine {
    * Resolves once the value is as durable as `durability` says, or, with `sync`, on the disk. A value with a `ttlMs` is
    * absent from the moment that the clock of this engine shows its end.
    */
-  put(key: Uint8Array, value: Uint8Array, options?: PutOptions): Promise<void> {
+  put(key: GivenBytes, value: GivenBytes, options?: PutOptions): Promise<void> {
+    const keyBytes = toBytes(key);
+    const valueBytes = toBytes(value);
     const fault =
-      keyFault('key', key) ??
-      bytesFault('value', value) ??
+      keyFault('key', keyBytes) ??
+      bytesFault('value', valueBytes) ??
       (options === undefined ? undefined : putOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
     const timestamp = this.#versions.next();
     const expiryMs = this.#expiryOf(options?.ttlMs);
-    if (!this.#backlog.isNeeded) return this.#put(key, value, timestamp, expiryMs, options?.sync);
-    return this.#backlog.wait(() => this.#put(key, value, timestamp, expiryMs, options?.sync));
+    if (!this.#backlog.isNeeded) return this.#put(keyBytes, valueBytes, timestamp, expiryMs, options?.sync);
+    return this.#backlog.wait(() => this.#put(keyBytes, valueBytes, timestamp, expiryMs, options?.sync));
   }
 
   /** Deletes a key, whether it is there or not; resolves as `put` does. */
-  delete(key: Uint8Array, options?: WriteOptions): Promise<void> {
+  delete(key: GivenBytes, options?: WriteOptions): Promise<void> {
     const fault = options === undefined ? undefined : writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
     const record = encodeRecord({ ...TOMBSTONE, timestamp: this.#versions.next() }, NO_VALUE);
-    if (!this.#backlog.isNeeded) return this.#write(key, record, options?.sync);
-    return this.#backlog.wait(() => this.#write(key, record, options?.sync));
+    const bytes = toBytes(key);
+    if (!this.#backlog.isNeeded) return this.#write(bytes, record, options?.sync);
+    return this.#backlog.wait(() => this.#write(bytes, record, options?.sync));
   }
 
   /**
@@ -117,7 +122,8 @@ export class Engine extends ReadableEngine {
    * All operations or none, visible together; a later operation on a key wins over an earlier one. A `clear` among them
    * deletes all keys of a range that were written before the call, or by operations before it.
    */
-  write(operations: readonly BatchOperation[], options?: WriteOptions): Promise<void> {
+  write(given: readonly BatchOperation[], options?: WriteOptions): Promise<void> {
+    const operations = operationsInBytes(given);
     const fault =
       operationsFault(operations) ?? (options === undefined ? undefined : writeOptionsFault(options));
     if (fault !== undefined) return Promise.reject(fault);
@@ -142,8 +148,8 @@ export class Engine extends ReadableEngine {
    * between the look and the put, whoever makes it. What became of it is the result: not applied is no error.
    */
   putIf(
-    key: Uint8Array,
-    value: Uint8Array,
+    key: GivenBytes,
+    value: GivenBytes,
     version: number | null,
     options: PutOptions = NO_OPTIONS,
   ): Promise<ConditionalResult> {
@@ -155,7 +161,7 @@ export class Engine extends ReadableEngine {
   }
 
   /** Deletes a key if it has just this version, as `putIf` puts one. */
-  deleteIf(key: Uint8Array, version: number, options: WriteOptions = NO_OPTIONS): Promise<ConditionalResult> {
+  deleteIf(key: GivenBytes, version: number, options: WriteOptions = NO_OPTIONS): Promise<ConditionalResult> {
     return this.writeIf([{ key, version }], [{ type: 'delete', key }], options);
   }
 
@@ -165,18 +171,19 @@ export class Engine extends ReadableEngine {
     operations: readonly KeyOperation[],
     options: WriteOptions = NO_OPTIONS,
   ): Promise<ConditionalResult> {
+    const ofBytes = operationsInBytes(operations);
     const fault =
-      conditionsFault(conditions) ?? conditionalOperationsFault(operations) ?? writeOptionsFault(options);
+      conditionsFault(conditions) ?? conditionalOperationsFault(ofBytes) ?? writeOptionsFault(options);
     if (fault !== undefined) return Promise.reject(fault);
     const timestamp = this.#versions.next();
     const nowMs = this.store.expiryNowMs();
     const write = (): Promise<ConditionalResult> => {
       const asked = conditions.map(({ key, version }) => ({
-        key,
+        key: toBytes(key),
         timestamp: version ?? 0,
         nowMs: Math.floor(nowMs),
       }));
-      const batch = new OperationBatch(lastOfEachKey(operations), timestamp, nowMs, 0);
+      const batch = new OperationBatch(lastOfEachKey(ofBytes), timestamp, nowMs, 0);
       return conditionalWrite(this.store, asked, batch.puts(), timestamp, options.sync ?? false);
     };
     return this.#backlog.isNeeded ? this.#backlog.wait(write) : write();

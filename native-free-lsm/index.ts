@@ -15,6 +15,7 @@ export { EngineReader } from './engine-reader.ts';
 export { LsmError, type LsmErrorCode } from './errors.ts';
 export { compareBytes, copyBytes } from './format/bytes.ts';
 export { Fingerprinter } from './format/fingerprint.ts';
+export type { GivenBytes } from './format/given-bytes.ts';
 export { type HashSeed, hashBytes } from './format/hash.ts';
 export { murmur3, spreadBits } from './format/murmur3.ts';
 export * from './format/record.ts';

@@ -21,7 +21,7 @@ export class OperationBatch implements DirectBatch {
   readonly operationBytes: number;
   readonly memtableBytes: number;
   readonly largestPutBytes: number;
-  readonly #operations: readonly KeyOperation[];
+  readonly #operations: readonly KeyOperation<Uint8Array>[];
   readonly #firstTimestamp: number;
   readonly #timestampStep: number;
   readonly #nowMs: number;
@@ -34,7 +34,7 @@ export class OperationBatch implements DirectBatch {
    *   0: all have the same, and each key comes once
    */
   constructor(
-    operations: readonly KeyOperation[],
+    operations: readonly KeyOperation<Uint8Array>[],
     firstTimestamp: number,
     nowMs: number,
     timestampStep: 0 | 1 = 1,
@@ -92,16 +92,18 @@ export class OperationBatch implements DirectBatch {
     return { timestamp: this.#firstTimestamp, writer: 0, tombstone: false, from: 1, expiryMs: 0 };
   }
 
-  #setFields(fields: MutableFields, operation: KeyOperation): void {
+  #setFields(fields: MutableFields, operation: KeyOperation<Uint8Array>): void {
     fields.tombstone = operation.type === 'delete';
     fields.expiryMs = hasEnd(operation) ? endOfLifeMs(operation.ttlMs, this.#nowMs) : 0;
   }
 }
 
-function valueBytesOf(operation: KeyOperation): Uint8Array {
+function valueBytesOf(operation: KeyOperation<Uint8Array>): Uint8Array {
   return operation.type === 'delete' ? NO_VALUE : operation.value;
 }
 
-function hasEnd(operation: KeyOperation): operation is KeyOperation & { readonly ttlMs: number } {
+function hasEnd(
+  operation: KeyOperation<Uint8Array>,
+): operation is KeyOperation<Uint8Array> & { readonly ttlMs: number } {
   return operation.type === 'put' && operation.ttlMs !== undefined;
 }

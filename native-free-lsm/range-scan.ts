@@ -10,6 +10,7 @@ import {
 import { boundsFault } from './bounds-fault.ts';
 import { LsmError } from './errors.ts';
 import { ownBytes } from './format/copy.ts';
+import { type GivenBytes, toBytes } from './format/given-bytes.ts';
 import { isVisible, recordValueStart } from './format/record.ts';
 import { type KeyBounds, keyRange, rangeFrom, rangeUpTo, type ScanRange } from './iterator/key-range.ts';
 import { Page } from './iterator/page.ts';
@@ -144,10 +145,11 @@ export class RangeScan implements AsyncIterableIterator<Entry, undefined, undefi
    * the bounds of the range.
    * @throws LsmError INVALID_ARGUMENT
    */
-  seek(key: Uint8Array): void {
-    refuse(keyFault('key', key));
+  seek(key: GivenBytes): void {
+    const bytes = toBytes(key);
+    refuse(keyFault('key', bytes));
     // A copy, as pages are read from there later.
-    const target = ownBytes(key, 0, key.length);
+    const target = ownBytes(bytes, 0, bytes.length);
     if (this.#underWay === 0) this.#seek(target);
     else this.#inTurn(async () => this.#seek(target));
   }

@@ -1,4 +1,5 @@
 import { arrayFault, bytesFault, elementsFault } from './arguments.ts';
+import { type GivenBytes, toBytes } from './format/given-bytes.ts';
 import { isVisible, recordExpiryMs, recordTimestamp, recordValueStart } from './format/record.ts';
 import { ManyReads } from './many-reads.ts';
 import { PendingCalls, type ResultOf } from './pending-calls.ts';
@@ -45,19 +46,19 @@ export class ReadableEngine {
    * @param snapshot left out: the newest state
    * @throws LsmError OVERLOADED when too many reads wait, SNAPSHOT_EXPIRED, CORRUPTION, IO_ERROR, CLOSED, INVALID_ARGUMENT
    */
-  get(key: Uint8Array, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
+  get(key: GivenBytes, snapshot?: Snapshot): Promise<Uint8Array | undefined> {
     // The store checks the arguments, here and in `getMany`.
     const token = this.#pending.begin();
-    if (snapshot === undefined) this.#store.read(key, this.#pending, token);
-    else this.#store.readAt(snapshot, key, this.#pending, token);
+    if (snapshot === undefined) this.#store.read(toBytes(key), this.#pending, token);
+    else this.#store.readAt(snapshot, toBytes(key), this.#pending, token);
     return this.#pending.result(token);
   }
 
   /** Like `get`, with the version of the value and its end. */
-  getVersioned(key: Uint8Array, snapshot?: Snapshot): Promise<VersionedValue | undefined> {
+  getVersioned(key: GivenBytes, snapshot?: Snapshot): Promise<VersionedValue | undefined> {
     const token = this.#pendingVersioned.begin();
-    if (snapshot === undefined) this.#store.read(key, this.#pendingVersioned, token);
-    else this.#store.readAt(snapshot, key, this.#pendingVersioned, token);
+    if (snapshot === undefined) this.#store.read(toBytes(key), this.#pendingVersioned, token);
+    else this.#store.readAt(snapshot, toBytes(key), this.#pendingVersioned, token);
     return this.#pendingVersioned.result(token);
   }
 
@@ -66,15 +67,18 @@ export class ReadableEngine {
    * for programs that have nothing else to do, and for data that is in memory.
    * @throws LsmError INVALID_ARGUMENT, SNAPSHOT_EXPIRED, CLOSED, CORRUPTION, IO_ERROR
    */
-  getSync(key: Uint8Array, snapshot?: Snapshot): Uint8Array | undefined {
-    return this.#store.valueSync(key, snapshot, this.#nowMs);
+  getSync(key: GivenBytes, snapshot?: Snapshot): Uint8Array | undefined {
+    return this.#store.valueSync(toBytes(key), snapshot, this.#nowMs);
   }
 
   /** Values in the order of `keys`; undefined for keys that are not there. */
-  getMany(keys: readonly Uint8Array[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
-    const fault = arrayFault('keys', keys) ?? elementsFault('keys', keys, bytesFault);
+  getMany(keys: readonly GivenBytes[], snapshot?: Snapshot): Promise<(Uint8Array | undefined)[]> {
+    const notAnArray = arrayFault('keys', keys);
+    if (notAnArray !== undefined) return Promise.reject(notAnArray);
+    const ofBytes = allToBytes(keys);
+    const fault = elementsFault('keys', ofBytes, bytesFault);
     if (fault !== undefined) return Promise.reject(fault);
-    return new ManyReads(this.#store, keys, snapshot, this.#nowMs).run();
+    return new ManyReads(this.#store, ofBytes, snapshot, this.#nowMs).run();
   }
 
   /**
@@ -95,4 +99,10 @@ export class ReadableEngine {
   snapshot(): Snapshot {
     return this.#store.snapshot();
   }
+}
+
+/** The array itself when it has no strings, as most have none. */
+function allToBytes(keys: readonly GivenBytes[]): readonly Uint8Array[] {
+  for (let i = 0; i < keys.length; i++) if (typeof keys[i] === 'string') return keys.map(toBytes);
+  return keys as readonly Uint8Array[];
 }

@@ -6,6 +6,7 @@ import {
   describe,
   elementsFault,
   fieldsFault,
+  givenKeyFault,
   invalidArgument,
   keyFault,
   optionalFault,
@@ -13,6 +14,7 @@ import {
 } from './arguments.ts';
 import { boundedOperationFault } from './bounds-fault.ts';
 import type { LsmError } from './errors.ts';
+import { type GivenBytes, toBytes } from './format/given-bytes.ts';
 import type { KeyBounds } from './iterator/key-range.ts';
 
 /** How one write is made. */
@@ -31,8 +33,8 @@ export interface PutOptions extends WriteOptions {
 }
 
 /** What a key must have for a conditional write to be carried out. */
-export interface WriteCondition {
-  readonly key: Uint8Array;
+export interface WriteCondition<Key = GivenBytes> {
+  readonly key: Key;
   /** The version of its value, as `getVersioned` or a conditional write gives it; null: it must have none. */
   readonly version: number | null;
 }
@@ -46,25 +48,25 @@ export type ConditionalResult =
     }
   | {
       readonly applied: false;
-      /** Of the first condition that was not met. */
+      /** Of the first condition that was not met, as bytes. */
       readonly key: Uint8Array;
       /** What it has instead; null: no value. */
       readonly version: number | null;
     };
 
 /** One of the operations of a batch, on one key. */
-export type KeyOperation =
+export type KeyOperation<Key = GivenBytes> =
   | {
       readonly type: 'put';
-      readonly key: Uint8Array;
-      readonly value: Uint8Array;
+      readonly key: Key;
+      readonly value: Key;
       /** As of a single put. */
       readonly ttlMs?: number;
     }
-  | { readonly type: 'delete'; readonly key: Uint8Array };
+  | { readonly type: 'delete'; readonly key: Key };
 
 /** One of the operations of a batch: of a key, or of all keys of a range, which it deletes as `Engine.clear` does. */
-export type BatchOperation = KeyOperation | ({ readonly type: 'clear' } & KeyBounds);
+export type BatchOperation<Key = GivenBytes> = KeyOperation<Key> | ({ readonly type: 'clear' } & KeyBounds);
 
 const WRITE_FIELDS = ['sync'];
 const CONDITION_FIELDS = ['key', 'version'];
@@ -86,6 +88,38 @@ export function putOptionsFault(options: PutOptions): LsmError | undefined {
   );
 }
 
+/**
+ * The operations with bytes for each key and value: the array itself where it has no strings, as most have none. What has
+ * a fault stays as it is.
+ */
+export function operationsInBytes(operations: readonly KeyOperation[]): readonly KeyOperation<Uint8Array>[];
+export function operationsInBytes(
+  operations: readonly BatchOperation[],
+): readonly BatchOperation<Uint8Array>[];
+export function operationsInBytes(
+  operations: readonly BatchOperation[],
+): readonly BatchOperation<Uint8Array>[] {
+  if (Array.isArray(operations))
+    for (let i = 0; i < operations.length; i++)
+      if (hasStrings(operations[i])) return operations.map(operationInBytes);
+  return operations as readonly BatchOperation<Uint8Array>[];
+}
+
+/** Ranges take strings as they are. */
+function hasStrings(operation: BatchOperation): boolean {
+  if (typeof operation !== 'object' || operation === null || operation.type === 'clear') return false;
+  return (
+    typeof operation.key === 'string' || (operation.type === 'put' && typeof operation.value === 'string')
+  );
+}
+
+function operationInBytes(operation: BatchOperation): BatchOperation<Uint8Array> {
+  if (!hasStrings(operation) || operation.type === 'clear') return operation as BatchOperation<Uint8Array>;
+  const key = toBytes(operation.key);
+  if (operation.type !== 'put') return { ...operation, key };
+  return { ...operation, key, value: toBytes(operation.value) };
+}
+
 /** @param least how many there must be */
 export function operationsFault(operations: readonly BatchOperation[], least = 0): LsmError | undefined {
   const fault =
@@ -95,7 +129,9 @@ export function operationsFault(operations: readonly BatchOperation[], least = 0
 }
 
 /** Whether none of the operations deletes a range. */
-export function isOfKeys(operations: readonly BatchOperation[]): operations is readonly KeyOperation[] {
+export function isOfKeys<Key>(
+  operations: readonly BatchOperation<Key>[],
+): operations is readonly KeyOperation<Key>[] {
   for (let i = 0; i < operations.length; i++) if (operations[i].type === 'clear') return false;
   return true;
 }
@@ -115,7 +151,7 @@ function conditionFault(name: string, condition: unknown): LsmError | undefined 
   const fault = fieldsFault(name, condition, CONDITION_FIELDS);
   if (fault !== undefined) return fault;
   const { key, version } = condition as WriteCondition;
-  return keyFault(`${name}.key`, key) ?? versionFault(`${name}.version`, version);
+  return givenKeyFault(`${name}.key`, key) ?? versionFault(`${name}.version`, version);
 }
 
 export function versionFault(name: string, given: unknown): LsmError | undefined {

@@ -3,18 +3,19 @@
  */
 import { compareBytes } from '../format/bytes.ts';
 import { ownBytes } from '../format/copy.ts';
+import { type GivenBytes, toBytes } from '../format/given-bytes.ts';
 import { MAX_KEY_BYTES } from '../log/write-operation.ts';
 
 /** The bounds of a range of keys: at most one on each side; left out: the first key, the last key. */
-export interface KeyBounds {
+export interface KeyBounds<Key = GivenBytes> {
   /** Keys above this one. */
-  readonly gt?: Uint8Array;
+  readonly gt?: Key;
   /** Keys from this one on. */
-  readonly gte?: Uint8Array;
+  readonly gte?: Key;
   /** Keys below this one. */
-  readonly lt?: Uint8Array;
+  readonly lt?: Key;
   /** Keys up to this one. */
-  readonly lte?: Uint8Array;
+  readonly lte?: Key;
 }
 
 /** Keys from `start` to before `end`; `end` null: to the last key. */
@@ -27,9 +28,10 @@ const FIRST_KEY = new Uint8Array(0);
 const NO_KEYS: ScanRange = { start: FIRST_KEY, end: FIRST_KEY };
 
 export function keyRange({ gt, gte, lt, lte }: KeyBounds): ScanRange {
-  const start = gt === undefined ? (gte ?? FIRST_KEY) : keyBehind(gt);
+  const start = gt === undefined ? toBytes(gte ?? FIRST_KEY) : keyBehind(toBytes(gt));
   if (start === null) return NO_KEYS;
-  return { start, end: lte === undefined ? (lt ?? null) : keyBehind(lte) };
+  if (lte !== undefined) return { start, end: keyBehind(toBytes(lte)) };
+  return { start, end: lt === undefined ? null : toBytes(lt) };
 }
 
 /** Whether no key can be in it. */

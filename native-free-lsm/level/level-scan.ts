@@ -24,7 +24,7 @@ export interface LevelScanOptions {
 type LevelEntry = [key: Buffer | undefined, value: Buffer | undefined];
 
 /** The inclusive bound counts where both are given, as in every database of abstract-level. */
-export function boundsOf({ gt, gte, lt, lte }: LevelScanOptions): KeyBounds {
+export function boundsOf({ gt, gte, lt, lte }: LevelScanOptions): KeyBounds<Uint8Array> {
   return {
     ...(gte !== undefined ? { gte } : gt !== undefined && { gt }),
     ...(lte !== undefined ? { lte } : lt !== undefined && { lt }),
@@ -39,7 +39,7 @@ export function boundsOf({ gt, gte, lt, lte }: LevelScanOptions): KeyBounds {
 export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V>, K, V> {
   /** Undefined: it cannot be made, and there is a fault. */
   readonly #scan: RangeScan | undefined;
-  readonly #bounds: KeyBounds;
+  readonly #bounds: KeyBounds<Uint8Array>;
   readonly #withValues: boolean;
   readonly #signal: AbortSignal | null;
   readonly #ownSnapshot: Snapshot | undefined;
@@ -104,7 +104,7 @@ export class LevelScan<K, V> extends AbstractIterator<AbstractLevel<Buffer, K, V
   }
 }
 
-function isOutside({ gt, gte, lt, lte }: KeyBounds, key: Uint8Array): boolean {
+function isOutside({ gt, gte, lt, lte }: KeyBounds<Uint8Array>, key: Uint8Array): boolean {
   const order = (bound: Uint8Array) => compareBytes(key, 0, key.length, bound, 0, bound.length);
   return (
     (gt !== undefined && order(gt) <= 0) ||

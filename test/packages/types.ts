@@ -20,8 +20,9 @@ export async function copy(directory: string, key: Uint8Array): Promise<Uint8Arr
 }
 export const disk = new MemoryFileSystem();
 export const level = new NativeFreeLevel<string, { colour: string }>('level', { valueEncoding: 'json' });
-// @ts-expect-error: keys are bytes
-void copy('data', 'key');
+export const put = (engine: Engine): Promise<void> => engine.put('key', Buffer.from('value'));
+// @ts-expect-error: keys are bytes or strings
+export const wrong = (engine: Engine): Promise<void> => engine.put(17, 'value');
 `;
 
 /** @param folder where the package is installed */

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { toBytes } from '../../native-free-lsm/format/given-bytes.ts';
 import {
   type BatchOperation,
   type ConditionalResult,
@@ -321,9 +322,9 @@ class EngineFuzz {
   ): void {
     const time = { beganMs, endedMs: Date.now() + ROUNDED_MS };
     for (const [index, key] of this.#keys.entries()) {
-      if (gte !== undefined && Buffer.compare(key, gte) < 0) continue;
-      if (lt !== undefined && Buffer.compare(key, lt) >= 0) continue;
-      if (lte !== undefined && Buffer.compare(key, lte) > 0) continue;
+      if (gte !== undefined && Buffer.compare(key, toBytes(gte)) < 0) continue;
+      if (lt !== undefined && Buffer.compare(key, toBytes(lt)) >= 0) continue;
+      if (lte !== undefined && Buffer.compare(key, toBytes(lte)) > 0) continue;
       this.#histories.check(index, answered[index], found.get(index) ?? null, time, what);
     }
   }

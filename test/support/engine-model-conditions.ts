@@ -14,7 +14,7 @@ export function conditionsOf(
   asked: readonly AskedCondition[],
   entries: Entries,
   nowMs: number,
-): WriteCondition[] {
+): WriteCondition<Uint8Array>[] {
   return asked.map(({ key, is }) => {
     const version = visibleVersion(entries, key, nowMs);
     if (is === 'absent') return { key: keyOf(key), version: null };

@@ -177,7 +177,7 @@ export class ModelWrites {
 
   /** By the call that is made for such a write, or, as a node, with records of its own. */
   #writeConditionally(
-    asked: readonly WriteCondition[],
+    asked: readonly WriteCondition<Uint8Array>[],
     given: readonly Item[],
     items: readonly Item[],
     versions: readonly (readonly [string, Version])[],

@@ -150,7 +150,7 @@ export class EngineTraffic {
 
   /** Writes keys if they are as they were read, and then once more, which must not be done. */
   async #writeIf(keys: ReadonlySet<number>, random: Random): Promise<void> {
-    const conditions: WriteCondition[] = [];
+    const conditions: WriteCondition<Uint8Array>[] = [];
     for (const key of keys) {
       const found = await this.#engine.getVersioned(engineKey(key));
       conditions.push({ key: engineKey(key), version: found?.version ?? null });
@@ -170,7 +170,7 @@ export class EngineTraffic {
     if (operations.every(({ type }, i) => type === 'delete' && conditions[i].version === null)) return;
     // Nothing is sent by the ledger: whoever finds this value finds what nobody wrote.
     const refused = this.#ledger.next();
-    const again = [...keys].map((key): KeyOperation => {
+    const again = [...keys].map((key): KeyOperation<Uint8Array> => {
       return { type: 'put', key: engineKey(key), value: ownValue(key, refused, this.#options.maxValueBytes) };
     });
     const second = await this.#engine.writeIf(conditions, again);
@@ -222,7 +222,7 @@ export class EngineTraffic {
     this.writes++;
   }
 
-  #operation(key: number, counter: number, random: Random): KeyOperation {
+  #operation(key: number, counter: number, random: Random): KeyOperation<Uint8Array> {
     if (random() < this.#options.deleteShare) return { type: 'delete', key: engineKey(key) };
     const bytes = Math.floor(random() * this.#options.maxValueBytes);
     return { type: 'put', key: engineKey(key), value: ownValue(key, counter, bytes) };

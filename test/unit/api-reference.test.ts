@@ -20,7 +20,7 @@ describe('the API reference of the engine', () => {
   test('has the calls that an engine inherits, and those of abstract-level by their own name', () => {
     for (const line of [
       '### `open`\n\n```ts\nfunction open(directory: string,',
-      '- `getMany(keys: readonly Uint8Array[], snapshot?: Snapshot)',
+      '- `getMany(keys: readonly GivenBytes[], snapshot?: Snapshot)',
       '### `NativeFreeLevel`',
     ])
       assert.ok(markdown.includes(line), line);

@@ -9,7 +9,7 @@ import type { KeyOperation } from '../../../native-free-lsm/write-requests.ts';
 const FIRST = 2 ** 40 + 5;
 const NOW_MS = 1_800_000_000_000;
 
-const OPERATIONS: readonly KeyOperation[] = [
+const OPERATIONS: readonly KeyOperation<Uint8Array>[] = [
   { type: 'put', key: Buffer.from('a'), value: Buffer.from('one') },
   { type: 'delete', key: Buffer.from('b') },
   { type: 'put', key: Buffer.alloc(300, 'k'), value: Buffer.alloc(70_000, 'v'), ttlMs: 5 },

@@ -9,6 +9,7 @@ import {
   Engine,
   LsmError,
   loadOfflineTools,
+  type RangeOptions,
   RecordStore,
   repair,
 } from '../../../../native-free-lsm/index.ts';
@@ -27,8 +28,8 @@ const NO_SNAPSHOT = { point: { superVersionId: 1 } };
  */
 const NOT_BYTES: readonly (readonly [given: never, shown: RegExp])[] = (
   [
-    ['abc', /the string "abc" \(encode it first/],
-    ['x'.repeat(1000), /the string "x{40}…"/],
+    ['abc\ud800', /the string "abc.*half of a surrogate pair/],
+    [`${'x'.repeat(1000)}\udc00`, /the string "x{40}…"/],
     [[97, 98], /an array/],
     [Uint16Array.of(1, 2), /class Uint16Array/],
     [new Uint8ClampedArray(2), /class Uint8ClampedArray/],
@@ -92,6 +93,74 @@ test('values that are no bytes are refused by every call that takes keys or valu
       assert.throws(() => engine.range().seek(given), refusal('key must', shown));
     }
   }));
+
+test('a string stands for its UTF-8 in every call of an engine that takes keys or values', async () => {
+  const simulation = new EngineSimulation();
+  const engine = await simulation.openEngine();
+  const settle = <Result>(promise: Promise<Result>): Promise<Result> => simulation.settle(promise);
+  const stored = async (): Promise<string[]> =>
+    (await settle(Array.fromAsync(engine.range()))).map(({ key, value }) => `${key}=${value}`);
+  await settle(engine.put('grün', '€'));
+  assert.deepEqual(await settle(engine.get(Buffer.from('grün'))), Buffer.from('€'));
+  assert.deepEqual(await settle(engine.get('grün')), Buffer.from('€'));
+  assert.equal(String(engine.getSync('grün')), '€');
+  assert.equal(String((await settle(engine.getVersioned('grün')))?.value), '€');
+  await settle(engine.put('', ''));
+  assert.deepEqual(
+    (await settle(engine.getMany(['grün', Buffer.from('none'), '']))).map((value) => value && String(value)),
+    ['€', undefined, ''],
+  );
+  const batch = [
+    { type: 'put', key: 'a', value: Buffer.from('1'), ttlMs: 1000 },
+    { type: 'put', key: Buffer.from('b'), value: '2' },
+    { type: 'delete', key: 'grün' },
+    { type: 'clear', lte: '' },
+    { type: 'put', key: 'c', value: '3' },
+  ] as const;
+  const expiryMs = Math.ceil(simulation.clock.nowMs()) + 1000;
+  await settle(engine.write(batch.filter(({ type }) => type !== 'clear')));
+  assert.deepEqual(await stored(), ['=', 'a=1', 'b=2', 'c=3']);
+  assert.equal((await settle(engine.getVersioned('a')))?.expiryMs, expiryMs);
+  await settle(engine.write(batch));
+  assert.deepEqual(await stored(), ['a=1', 'b=2', 'c=3']);
+  assert.deepEqual(batch[0], { type: 'put', key: 'a', value: Buffer.from('1'), ttlMs: 1000 });
+  const keysOf = async (options: RangeOptions): Promise<string> =>
+    (await settle(Array.fromAsync(engine.range(options)))).map(({ key }) => String(key)).join('');
+  assert.deepEqual(
+    [
+      await keysOf({ gte: 'b' }),
+      await keysOf({ gt: 'b' }),
+      await keysOf({ lt: 'b' }),
+      await keysOf({ lte: 'b', reverse: true }),
+    ],
+    ['bc', 'c', 'a', 'ba'],
+  );
+  const scan = engine.range();
+  scan.seek('b');
+  assert.equal(String((await settle(scan.next())).value?.key), 'b');
+  await settle(scan.return());
+  const unmet = await settle(engine.putIf('a', 'x', null));
+  assert.ok(!unmet.applied);
+  assert.deepEqual(unmet.key, Buffer.from('a'));
+  const put = await settle(engine.putIf('d', '4', null));
+  assert.ok(put.applied);
+  const moved = await settle(
+    engine.writeIf(
+      [{ key: 'd', version: put.version }],
+      [
+        { type: 'put', key: 'e', value: '5' },
+        { type: 'put', key: Buffer.from('e'), value: '6' },
+        { type: 'delete', key: 'd' },
+      ],
+    ),
+  );
+  assert.ok(moved.applied);
+  assert.ok((await settle(engine.deleteIf('e', moved.version))).applied);
+  await settle(engine.delete('a'));
+  await settle(engine.clear({ gte: 'b', lt: 'c' }));
+  assert.deepEqual(await stored(), ['c=3']);
+  await settle(engine.close());
+});
 
 test('bytes are any Uint8Array: a Buffer, a view of shared memory or of a part, one of another realm', async () => {
   const simulation = new EngineSimulation();
@@ -215,7 +284,7 @@ test('a store checks what it is given as well, and that there is somebody to ans
   };
   const last = (name: string, shown: RegExp) => refusal(name, shown)(errors.pop());
   const value = record(1, 'v');
-  for (const [given, shown] of NOT_BYTES) {
+  for (const [given, shown] of [...NOT_BYTES, ['abc' as never, /"abc" \(encode it first/] as const]) {
     store.write(given, value, sink, 0);
     last('key must', shown);
     store.write(KEY, given, sink, 0);

@@ -258,8 +258,8 @@ test('conditions are checked before anything is asked', async () => {
   await assert.rejects(engine.writeIf('x' as never, [put]), named(/conditions must be an array/));
   const misspelt = [{ key: KEY, versoin: 5 }] as never;
   await assert.rejects(engine.writeIf(misspelt, [put]), named(/conditions\[0\] has no versoin/));
-  await assert.rejects(engine.putIf('k' as never, KEY, null), named(/conditions\[0\]\.key must be/));
-  await assert.rejects(engine.putIf(KEY, 'v' as never, null), named(/operations\[0\]\.value must be/));
+  await assert.rejects(engine.putIf(17 as never, KEY, null), named(/conditions\[0\]\.key must be/));
+  await assert.rejects(engine.putIf(KEY, 17 as never, null), named(/operations\[0\]\.value must be/));
   await assert.rejects(engine.putIf(KEY, KEY, null, { ttl: 1 } as never), named(/options has no ttl/));
   const many = Array.from({ length: 700 }, (_, i) => ({ key: Buffer.alloc(100, `${i}`), version: null }));
   await assert.rejects(engine.writeIf(many, [put]), named(/a batch of \d+ bytes is too large/));
