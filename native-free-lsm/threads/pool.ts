@@ -1,12 +1,11 @@
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { systemEngineClock } from '../clock.ts';
-import { LsmError } from '../errors.ts';
 import { ThreadTable } from '../shared/thread-table.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
+import { BackgroundPool } from './background-pool.ts';
 import { EngineThreads } from './engine-threads.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
 import {
-  type BackgroundAnswer,
   type BackgroundJob,
   type BackgroundResult,
   type CheckpointJob,
@@ -24,9 +23,6 @@ type Answer<Result> = Result | Uint8Array;
 
 /** A thread that takes the place of one that died may start before the row of that one is free. */
 const SPARE_ROWS = 4;
-
-/** Long enough that an engine in which something is written now and then seldom starts a thread. */
-const BACKGROUND_IDLE_MS = 30_000;
 
 /** A role that was given to the pool. */
 interface RoleStart {
@@ -46,11 +42,7 @@ export class PoolExecutor implements Executor {
   readonly #roles: ThreadPool<undefined>;
   /** Those that have not ended. */
   #starts: RoleStart[] = [];
-  readonly #backgroundPoolThreads: number;
-  #background: ThreadPool<BackgroundAnswer> | undefined;
-  #closed = false;
-  /** Of jobs that have not ended. */
-  readonly #jobs = new Set<AbortController>();
+  readonly #background: BackgroundPool;
 
   /**
    * @param options what threads are started with besides or instead of the usual, for those who try what happens then
@@ -61,14 +53,18 @@ export class PoolExecutor implements Executor {
     options: PoolOptions = {},
   ) {
     refuseWithoutThreads();
-    this.#options = { ...POOL, idleTimeout: BACKGROUND_IDLE_MS, ...options };
+    this.#options = { ...POOL, ...options };
     this.#bell = new ResponseBell(control, onResponses);
-    this.#backgroundPoolThreads = backgroundThreads;
     this.#table = ThreadTable.create(threads + backgroundThreads + SPARE_ROWS);
     this.threads = new EngineThreads(
       this.#table,
       () => [...this.roleThreads, ...this.backgroundThreads],
       this.clock,
+    );
+    this.#background = new BackgroundPool(
+      { ...this.#poolOptions('tables'), maxThreads: backgroundThreads },
+      this.clock,
+      () => this.threads.forgetDead(),
     );
     this.#roles = new ThreadPool(
       { ...this.#poolOptions('log'), minThreads: threads, maxThreads: threads },
@@ -90,7 +86,7 @@ export class PoolExecutor implements Executor {
   }
 
   get backgroundThreads(): readonly Worker[] {
-    return this.#background?.threads ?? [];
+    return this.#background.threads;
   }
 
   startWriter(init: WriterInit): RoleHandle {
@@ -103,42 +99,16 @@ export class PoolExecutor implements Executor {
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     return decodeJobAnswer(
-      (await this.#inBackground({ role: 'background', job })) as Answer<BackgroundResult>,
+      (await this.#background.run({ role: 'background', job })) as Answer<BackgroundResult>,
     );
   }
 
   async runSlots(job: SlotsJob): Promise<SlotJobResult> {
-    return decodeJobAnswer((await this.#inBackground({ role: 'slots', job })) as Answer<SlotJobResult>);
+    return decodeJobAnswer((await this.#background.run({ role: 'slots', job })) as Answer<SlotJobResult>);
   }
 
   async runCheckpoint(job: CheckpointJob): Promise<void> {
-    decodeJobAnswer(await this.#inBackground({ role: 'checkpoint', job }));
-  }
-
-  async #inBackground(task: PoolTask): Promise<BackgroundAnswer> {
-    if (this.#closed) throw new LsmError('WORKER_DIED', 'the threads of the engine have ended');
-    // It is made when it is first needed, because a start needs no background threads. Its threads end when nothing was
-    // to be done for a while, as each takes more than ten MiB; another starts with the next job. Roles never idle.
-    this.#background ??= new ThreadPool(
-      { ...this.#poolOptions('tables'), minThreads: 0, maxThreads: this.#backgroundPoolThreads },
-      this.clock,
-      {
-        onDeath: () => this.threads.forgetDead(),
-        onUnstartable: (error) => {
-          // While there is a thread it runs one of the jobs, and then the others.
-          if (this.backgroundThreads.length === 0) for (const job of this.#jobs) job.abort(error);
-        },
-      },
-    );
-    const abort = new AbortController();
-    this.#jobs.add(abort);
-    try {
-      return await this.#background.run(task, abort.signal);
-    } catch (error) {
-      throw new LsmError('WORKER_DIED', `a background thread died (${messageOf(error)})`, { cause: error });
-    } finally {
-      this.#jobs.delete(abort);
-    }
+    decodeJobAnswer(await this.#background.run({ role: 'checkpoint', job }));
   }
 
   kick(): void {
@@ -146,9 +116,8 @@ export class PoolExecutor implements Executor {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     this.#bell.silence();
-    await Promise.all([this.#roles.destroy(), this.#background?.destroy()]);
+    await Promise.all([this.#roles.destroy(), this.#background.destroy()]);
     this.#bell.close();
   }
 
@@ -172,8 +141,4 @@ export class PoolExecutor implements Executor {
       });
     return { post: (message) => port1.postMessage(message), exited };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

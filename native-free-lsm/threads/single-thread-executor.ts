@@ -10,6 +10,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import { ControlWord } from '../shared/control.ts';
 import { ThreadTable } from '../shared/thread-table.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
+import { BackgroundPool } from './background-pool.ts';
 import { EngineThreads } from './engine-threads.ts';
 import type { Executor, ExecutorContext, RoleHandle } from './executor.ts';
 import { endSync } from './main-synced-fs.ts';
@@ -32,8 +33,8 @@ import { ResponseBell } from './response-bell.ts';
 import { POOL, type PoolOptions, refuseWithoutThreads, ThreadPool } from './thread-pool.ts';
 import type { PoolWorkerData } from './worker.ts';
 
-/** One runs, and others may have ended whose rows are not free yet. */
-const ROWS = 4;
+/** One or two run, and others may have ended whose rows are not free yet. */
+const ROWS = 6;
 
 /** What a task has come to. */
 interface Outcome {
@@ -53,6 +54,8 @@ interface LiveThread {
 /**
  * Runs roles and jobs in one thread, in turns (threads/single-thread.ts). When the thread dies so does all that it had in
  * hand; what is started after that has another thread.
+ *
+ * While compactions do not keep up with writes they have a thread of their own, and as long as that lives.
  */
 export class SingleThreadExecutor implements Executor {
   readonly clock = systemEngineClock;
@@ -62,6 +65,7 @@ export class SingleThreadExecutor implements Executor {
   readonly #fs: FileSystem;
   readonly #bell: ResponseBell;
   readonly #pool: ThreadPool<undefined>;
+  readonly #background: BackgroundPool;
   #thread: LiveThread | undefined;
   #lastId = 0;
 
@@ -76,18 +80,22 @@ export class SingleThreadExecutor implements Executor {
     this.#fs = fs;
     this.#bell = new ResponseBell(control, onResponses);
     const table = ThreadTable.create(ROWS);
-    const workerData: PoolWorkerData = { table: table.memory, writes: 'log' };
-    this.#pool = new ThreadPool(
-      { ...POOL, minThreads: 1, maxThreads: 1, ...options, workerData },
-      this.clock,
-      {
-        onDeath: () => this.threads.forgetDead(),
-        onUnstartable: (error) => {
-          if (this.threads.list().length === 0) this.#thread?.abort.abort(error);
-        },
+    const poolOptions = (writes: PoolWorkerData['writes']) => {
+      const workerData: PoolWorkerData = { table: table.memory, writes };
+      return { ...POOL, maxThreads: 1, ...options, workerData };
+    };
+    this.#background = new BackgroundPool(poolOptions('tables'), this.clock, () => this.threads.forgetDead());
+    this.#pool = new ThreadPool({ ...poolOptions('log'), minThreads: 1 }, this.clock, {
+      onDeath: () => this.threads.forgetDead(),
+      onUnstartable: (error) => {
+        if (this.threads.list().length === 0) this.#thread?.abort.abort(error);
       },
+    });
+    this.threads = new EngineThreads(
+      table,
+      () => [...this.#pool.threads, ...this.#background.threads],
+      this.clock,
     );
-    this.threads = new EngineThreads(table, () => this.#pool.threads, this.clock);
     this.#bell.listen();
   }
 
@@ -100,7 +108,9 @@ export class SingleThreadExecutor implements Executor {
   }
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
-    return decodeJobAnswer((await this.#run({ role: 'background', job })) as BackgroundResult | Uint8Array);
+    const task = { role: 'background', job } as const;
+    const answer = this.#isSpilled(job) ? this.#background.run(task) : this.#run(task);
+    return decodeJobAnswer((await answer) as BackgroundResult | Uint8Array);
   }
 
   async runSlots(job: SlotsJob): Promise<SlotJobResult> {
@@ -119,8 +129,15 @@ export class SingleThreadExecutor implements Executor {
 
   async close(): Promise<void> {
     this.#bell.silence();
-    await this.#pool.destroy();
+    await Promise.all([this.#pool.destroy(), this.#background.destroy()]);
     this.#bell.close();
+  }
+
+  /** Whether a job has the thread for compactions. */
+  #isSpilled({ job }: BackgroundJob): boolean {
+    if (job.type !== 'merge') return false;
+    // Main itself stores it: while it is above 0 writes are slowed down for compactions.
+    return this.#background.threads.length > 0 || Atomics.load(this.#words, ControlWord.slowdownMicros) > 0;
   }
 
   #start(taskOf: (port: MessagePort) => ThreadTask): RoleHandle {

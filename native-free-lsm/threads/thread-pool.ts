@@ -17,6 +17,8 @@ export const POOL: PoolOptions = {
   // What the program's command line says is for its own code: a preloaded module may end a thread that it does not
   // expect, and `--input-type` with one ends every thread. NODE_OPTIONS hold for all threads.
   execArgv: [],
+  // Long enough that an engine in which something is written now and then seldom starts a thread. Roles never idle.
+  idleTimeout: 30_000,
   // The threads work in shared memory, so their own heaps hold little and make little garbage.
   resourceLimits: { maxYoungGenerationSizeMb: 1 },
 };

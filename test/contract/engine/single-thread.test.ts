@@ -35,7 +35,9 @@ describe('an engine with one thread', { timeout: 120_000 }, () => {
     t.diagnostic(`seed ${SEED}`);
     const path = join(root, 'traffic');
     let executor: SingleThreadExecutor | undefined;
-    const engine = await open(path, OPTIONS, {
+    // However many tables wait for a compaction, it has no other thread.
+    const patient = { ...OPTIONS, l0SlowdownTables: 10_000, l0StopTables: 10_000 };
+    const engine = await open(path, patient, {
       executor: (context) => {
         executor = new SingleThreadExecutor(context);
         return executor;
@@ -85,7 +87,7 @@ describe('an engine with one thread', { timeout: 120_000 }, () => {
       60_000,
       () => `only ${traffic.writes} writes, ${engine.stats().compactions} compactions`,
     );
-    const [thread] = executor?.threads.list() ?? [];
+    const [thread] = (executor?.threads.list() ?? []).filter(({ name }) => name === 'engine');
     await (thread.handle as Worker).terminate();
     const reads = traffic.reads + 500;
     await until(
@@ -101,6 +103,37 @@ describe('an engine with one thread', { timeout: 120_000 }, () => {
     const again = await open(path, OPTIONS);
     await settleLedger(again, ledger);
     await again.close();
+  });
+
+  test('has another one for compactions while they do not keep up', async () => {
+    const path = join(root, 'behind');
+    let executor: SingleThreadExecutor | undefined;
+    // Each compaction begins when writes are slowed down already.
+    const impatient = { ...OPTIONS, l0CompactionTables: 2, l0SlowdownTables: 2 };
+    const engine = await open(path, impatient, {
+      executor: (context) => {
+        executor = new SingleThreadExecutor(context, { idleTimeout: 20 });
+        return executor;
+      },
+    });
+    const names = () => (executor?.threads.list() ?? []).map(({ name }) => name).toSorted();
+    const ledger = new EngineLedger();
+    const traffic = new EngineTraffic(engine, ledger, { ...TRAFFIC, seed: SEED + 2 });
+    await until(
+      () => names().some((name) => name.startsWith('background')) && engine.stats().compactions > 2,
+      60_000,
+      () => `${engine.stats().compactions} compactions by ${names()}`,
+    );
+    await traffic.stop();
+    assert.deepEqual(Object.fromEntries(traffic.failures), {});
+    await filesAtRest(engine, path);
+    await until(
+      () => names().join() === 'engine',
+      60_000,
+      () => `there are still ${names()}`,
+    );
+    await settleLedger(engine, ledger);
+    await engine.close();
   });
 
   test('is refused more than one reader', async () => {
