@@ -326,7 +326,7 @@ export class Maintenance {
     try {
       await this.#commits.commit({ added, removed: beside.map(({ id }) => id) }, result.tables);
     } catch (error) {
-      await this.#untilRefused();
+      await this.#untilRefused(toLsmError(error, 'manifest'));
       throw error;
     }
     this.#damagedTables.taken(beside);
@@ -340,13 +340,22 @@ export class Maintenance {
    * An edit with records from outside has failed, and may be on the disk all the same. Their writer holds back what is
    * older than they are, and must do so until they are not: a stop would bring them back below it.
    */
-  async #untilRefused(): Promise<void> {
-    const { clock } = this.#parts;
+  async #untilRefused(error: LsmError): Promise<void> {
+    if (!this.#commits.isInDoubt) return;
+    const { clock, conditions, report } = this.#parts;
+    // What waits here waits for the disk alone, so its operator must know.
+    conditions.failing('manifest', error);
+    this.steerWriter();
+    report(`writes wait until the manifest can be written, which fails: ${error.message}`);
     while (this.#commits.isInDoubt && !this.#isClosing) {
       await new Promise<void>((resolve) => void clock.after(DOUBT_RETRY_MS, resolve));
       // Any edit that is taken will do, and one is that nothing else waits for.
       if (!this.#isClosing) await this.#commits.settleDoubt().catch(() => undefined);
     }
+    if (this.#commits.isInDoubt) return;
+    conditions.works('manifest');
+    this.steerWriter();
+    report('the manifest can be written again');
   }
 
   /** Something of a table could not be read: what can be is brought to other tables, and the table is set aside. */

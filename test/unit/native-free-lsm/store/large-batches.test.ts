@@ -449,7 +449,7 @@ test('a disk that is full at any call leaves nothing of it, and takes it later',
   assert.ok(call > 20, `${call} calls`);
 });
 
-test('while the disk does not say whether it is there, it is not answered; then it is not there', async () => {
+test('while the disk does not say whether it is there, it is not answered, and a condition says why; then it is not there', async () => {
   const simulation = new EngineSimulation();
   const engine = await simulation.openEngine();
   await simulation.settle(engine.put(keyOf(0), bytesFor('before')));
@@ -464,9 +464,13 @@ test('while the disk does not say whether it is there, it is not answered; then 
   });
   await simulation.pass(1_000);
   assert.equal(failure, undefined);
+  const conditions = engine.stats().conditions.map(({ code, stopsWrites }) => [code, stopsWrites]);
+  assert.deepEqual(conditions, [['MANIFEST_FAILING', true]]);
   simulation.fs.onCall = undefined;
   await simulation.settle(writing);
   assert.match(String(failure), /manifest/);
+  assert.deepEqual(engine.stats().conditions, []);
+  assert.match(simulation.reports.join('\n'), /^writes wait .*EIO.*\nthe manifest can be written again$/);
   const expected = all.map((key) => (key === 0 ? 'before' : null));
   assert.deepEqual(await versions(simulation, engine), expected);
   const killed = simulation.restartWith(simulation.fs.kill());
