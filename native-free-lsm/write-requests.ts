@@ -115,9 +115,12 @@ function hasStrings(operation: BatchOperation): boolean {
 
 function operationInBytes(operation: BatchOperation): BatchOperation<Uint8Array> {
   if (!hasStrings(operation) || operation.type === 'clear') return operation as BatchOperation<Uint8Array>;
+  // Read one by one: a copy of the object has no fields but its own, and a class may have getters.
+  const { type } = operation;
   const key = toBytes(operation.key);
-  if (operation.type !== 'put') return { ...operation, key };
-  return { ...operation, key, value: toBytes(operation.value) };
+  if (type !== 'put') return { type, key };
+  const { ttlMs } = operation;
+  return { type, key, value: toBytes(operation.value), ...(ttlMs !== undefined && { ttlMs }) };
 }
 
 /** @param least how many there must be */

@@ -162,6 +162,32 @@ test('a string stands for its UTF-8 in every call of an engine that takes keys o
   await settle(engine.close());
 });
 
+test('an operation with strings has the fields that its class or prototype gives it, as one with bytes has', async () => {
+  class Put {
+    readonly #text: string;
+    constructor(text: string) {
+      this.#text = text;
+    }
+    get type() {
+      return 'put' as const;
+    }
+    get key(): string {
+      return this.#text;
+    }
+    get value(): string {
+      return this.#text;
+    }
+  }
+  const simulation = new EngineSimulation();
+  const engine = await simulation.openEngine();
+  const short = Object.assign(Object.create({ ttlMs: 1000 }), { type: 'put', key: 'short', value: 'v' });
+  const expiryMs = Math.ceil(simulation.clock.nowMs()) + 1000;
+  await simulation.settle(engine.write([new Put('a'), short]));
+  assert.equal(String(engine.getSync('a')), 'a');
+  assert.equal((await simulation.settle(engine.getVersioned('short')))?.expiryMs, expiryMs);
+  await simulation.settle(engine.close());
+});
+
 test('bytes are any Uint8Array: a Buffer, a view of shared memory or of a part, one of another realm', async () => {
   const simulation = new EngineSimulation();
   const engine = await simulation.openEngine();
