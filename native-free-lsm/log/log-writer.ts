@@ -169,6 +169,24 @@ export class LogWriter {
     this.#isCutUnsynced = false;
   }
 
+  /** For another thread that syncs the file; its end is told by `syncEnded`, and nothing is asked of the log before. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
+  /**
+   * Another thread has synced the file, or has failed to.
+   * @throws LsmError POISONED, now and from every later call
+   */
+  syncEnded(failure: Error | undefined): void {
+    if (failure !== undefined) {
+      this.#poison = syncFailure(this.path, failure);
+      throw this.#poison;
+    }
+    this.#syncedBytes = this.#lengthBytes;
+    this.#isCutUnsynced = false;
+  }
+
   /** Cuts off what a failed append may have left. If this is not called, the next append does it. */
   cutBack(): void {
     this.#check();

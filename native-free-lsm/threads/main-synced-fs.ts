@@ -6,6 +6,14 @@ import { RecordingFileSystem } from './recording-fs.ts';
 /** Returns when the file of a descriptor, or a directory, is synced; throws the error of the file system. */
 export type SyncOnMain = (target: SyncCall['target']) => void;
 
+/** Syncs that main makes while the thread goes on. */
+export interface SyncsOnMain {
+  /** @returns its number */
+  begin(target: SyncCall['target']): number;
+  /** How it has ended, told once; undefined: it has not. */
+  endOf(sync: number): SyncEnd | undefined;
+}
+
 /**
  * The tables of a thread that has more to do than to wait for the disk: their syncs are main's, which makes them in
  * Node's pool, and the thread goes on with what else there is. The file is open here until its sync has ended, so an
@@ -40,9 +48,9 @@ export async function endSync(fs: FileSystem, { sync, target }: SyncCall): Promi
   }
 }
 
-/** @throws Error with which the call has ended, as the file system's own */
-export function throwFailure({ failure }: SyncEnd): void {
-  if (failure === undefined) return;
+/** The error with which the call has ended, as the file system's own; undefined: it has succeeded. */
+export function failureOf({ failure }: SyncEnd): Error | undefined {
+  if (failure === undefined) return undefined;
   const { message, ...details } = failure;
-  throw Object.assign(new Error(message), details);
+  return Object.assign(new Error(message), details);
 }

@@ -15,13 +15,13 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { EngineClock } from '../clock.ts';
-import type { FileSystem } from '../fs/file-system.ts';
+import { type FileSystem, THREADS_SHARE_DESCRIPTORS } from '../fs/file-system.ts';
 import { ControlWord } from '../shared/control.ts';
 import { ThreadRole } from '../shared/thread-table.ts';
 import type { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
 import { type JobTask, runJob } from './jobs.ts';
-import { type SyncOnMain, throwFailure } from './main-synced-fs.ts';
+import { failureOf, type SyncOnMain, type SyncsOnMain } from './main-synced-fs.ts';
 import type {
   GivenTask,
   ReaderInit,
@@ -69,7 +69,7 @@ export class SingleThread {
   #reader: Running<ReaderRole> | undefined;
   readonly #jobs: WaitingJob[] = [];
   #lastSync = 0;
-  /** By their numbers, those that have ended and whose job has not heard of it. */
+  /** By their numbers, those that have ended and whose job or role has not heard of it. */
   readonly #syncEnds = new Map<number, SyncEnd>();
   #bell = 0;
   #tasksSeen = 0;
@@ -129,7 +129,9 @@ export class SingleThread {
   }
 
   #makeWriter(init: WriterInit, port: MessagePort): WriterRole {
-    return new WriterRole(init, this.#parts.logFiles, inboxOf(port), this.#parts.clock);
+    const { clock, logFiles } = this.#parts;
+    const syncs = THREADS_SHARE_DESCRIPTORS ? this.#syncs : null;
+    return new WriterRole(init, logFiles, inboxOf(port), clock, syncs);
   }
 
   #makeReader(init: ReaderInit, port: MessagePort): ReaderRole {
@@ -224,17 +226,28 @@ export class SingleThread {
     this.#rolesDueMs = worked ? 0 : afterMs + this.#dueMs(afterMs);
   };
 
+  readonly #syncs: SyncsOnMain = {
+    begin: (target) => {
+      const call: SyncCall = { sync: ++this.#lastSync, target };
+      this.#parts.port.postMessage(call);
+      return call.sync;
+    },
+    endOf: (sync) => {
+      const end = this.#syncEnds.get(sync);
+      if (end !== undefined) this.#syncEnds.delete(sync);
+      return end;
+    },
+  };
+
   /** Has main make a sync of a job, and roles go on meanwhile. */
   readonly #syncOnMain = (target: SyncCall['target']): void => {
-    const sync = ++this.#lastSync;
-    const call: SyncCall = { sync, target };
-    this.#parts.port.postMessage(call);
+    const sync = this.#syncs.begin(target);
     for (;;) {
       this.#look();
-      const end = this.#syncEnds.get(sync);
+      const end = this.#syncs.endOf(sync);
       if (end !== undefined) {
-        this.#syncEnds.delete(sync);
-        throwFailure(end);
+        const failure = failureOf(end);
+        if (failure !== undefined) throw failure;
         return;
       }
       const worked = this.#stepRoles();

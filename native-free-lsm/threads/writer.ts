@@ -18,6 +18,7 @@ import { Answers } from './answers.ts';
 import { ConditionalWrites } from './conditional-writes.ts';
 import { CurrentVersion } from './current-version.ts';
 import { LateRanges } from './late-ranges.ts';
+import { failureOf, type SyncsOnMain } from './main-synced-fs.ts';
 import { Patience } from './patience.ts';
 import { toLsmError } from './protocol/errors.ts';
 import type { WriterInit } from './protocol/posted-messages.ts';
@@ -103,12 +104,23 @@ export class WriterRole {
   #lastRunMs = 0;
   #orderRequestsSeen = 0;
   #orderedUntilMs = 0;
+  readonly #syncs: SyncsOnMain | null;
+  /** Main's sync of the current log that is under way; 0: none is. Nothing is written, synced or closed meanwhile. */
+  #syncUnderWay = 0;
   /** The last attempt to go over to the next log has failed. */
   #rotationFails = false;
   #finished = false;
 
-  constructor(init: WriterInit, fs: FileSystem, inbox: Inbox, clock: EngineClock) {
+  /** @param syncs for a thread that has more to do than to wait for the disk: main syncs a log that ends */
+  constructor(
+    init: WriterInit,
+    fs: FileSystem,
+    inbox: Inbox,
+    clock: EngineClock,
+    syncs: SyncsOnMain | null = null,
+  ) {
     this.#clock = clock;
+    this.#syncs = syncs;
     this.#logs = new LogSuccession(fs, init.directory);
     this.#options = init.options;
     this.#words = new Int32Array(init.control);
@@ -163,7 +175,7 @@ export class WriterRole {
       this.#responses.publish();
       return true;
     }
-    const stopped = this.#fault ?? this.#makeRoom() ?? this.#openLog();
+    const stopped = this.#fault ?? this.#awaitSync() ?? this.#makeRoom() ?? this.#openLog();
     // Earlier writes are synced in time, even when this run has to wait.
     if (stopped !== undefined) this.#syncWhenDue();
     if (stopped === WAIT) {
@@ -199,6 +211,7 @@ export class WriterRole {
   /** What it waits for when `step` has nothing to do. */
   get waitSite(): WaitSiteId {
     if (!this.#isWaiting) return WaitSiteId.requests;
+    if (this.#syncUnderWay !== 0) return WaitSiteId.logSync;
     return this.#isNoted ? WaitSiteId.memtable : WaitSiteId.note;
   }
 
@@ -255,6 +268,9 @@ export class WriterRole {
     const isPause = this.#clock.monotonicMs() - this.#lastRunMs >= this.#linkDelayMs;
     if (isPause) this.#memtable.linkNew(MAX_UNLINKED_ENTRIES);
     this.#syncWhenDue();
+    const synced = this.#awaitSync();
+    if (synced === WAIT) return false;
+    if (synced !== undefined) this.#responses.publish();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
     if (this.#isStopped && this.#requests.empty && !this.#finished) {
       this.#finished = true;
@@ -298,6 +314,7 @@ export class WriterRole {
   #syncWhenDue(): void {
     const log = this.#logs.current;
     if (this.#options.durability !== 'interval' || log === undefined || this.#fault !== undefined) return;
+    if (this.#syncUnderWay !== 0) return;
     const now = this.#clock.monotonicMs();
     if (now - this.#lastSyncMs < this.#options.syncIntervalMs) return;
     this.#lastSyncMs = now;
@@ -322,6 +339,7 @@ export class WriterRole {
     // Acquire: main announced the arena before it stored its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
     if (spare === 0) return this.#waits(this.#roomPatience) ? WAIT : MEMORY_SHORT;
+    if (this.#beginSync()) return WAIT;
     // Main may have made this arena since the writer last looked at its inbox.
     this.#refresh();
     // As in sealAsked: everybody who has asked so far has its writes in this memtable or an older one.
@@ -338,6 +356,30 @@ export class WriterRole {
     }
     this.#roomPatience.end();
     return undefined;
+  }
+
+  /** Has main sync the log that is about to end, if there is anything to sync; false: it is for the writer to do. */
+  #beginSync(): boolean {
+    const log = this.#logs.current;
+    if (this.#syncs === null || log === undefined || log.syncedBytes === log.lengthBytes) return false;
+    this.#syncUnderWay = this.#syncs.begin(log.descriptor);
+    return true;
+  }
+
+  /** Takes note of the end of main's sync; WAIT: it is under way. */
+  #awaitSync(): LsmError | typeof WAIT | undefined {
+    if (this.#syncs === null || this.#syncUnderWay === 0) return undefined;
+    const end = this.#syncs.endOf(this.#syncUnderWay);
+    if (end === undefined) return WAIT;
+    this.#syncUnderWay = 0;
+    try {
+      this.#logs.current?.syncEnded(failureOf(end));
+      return undefined;
+    } catch (error) {
+      const failure = toLsmError(error, 'syncing the log');
+      this.#fail(failure);
+      return failure;
+    }
   }
 
   /** Whether the run goes on waiting for what main does. */
