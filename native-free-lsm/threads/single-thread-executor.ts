@@ -30,7 +30,7 @@ import {
   type WriterInit,
 } from './protocol/posted-messages.ts';
 import { ResponseBell } from './response-bell.ts';
-import { POOL, type PoolOptions, refuseWithoutThreads, ThreadPool } from './thread-pool.ts';
+import { POOL, type PoolOptions, refuseWithoutThreads, ThreadPool, UnstartableError } from './thread-pool.ts';
 import type { PoolWorkerData } from './worker.ts';
 
 /** One or two run, and others may have ended whose rows are not free yet. */
@@ -109,7 +109,7 @@ export class SingleThreadExecutor implements Executor {
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     const task = { role: 'background', job } as const;
-    const answer = this.#isSpilled(job) ? this.#background.run(task) : this.#run(task);
+    const answer = this.#isSpilled(job) ? this.#runBeside(task) : this.#run(task);
     return decodeJobAnswer((await answer) as BackgroundResult | Uint8Array);
   }
 
@@ -138,6 +138,16 @@ export class SingleThreadExecutor implements Executor {
     if (job.type !== 'merge') return false;
     // Main itself stores it: while it is above 0 writes are slowed down for compactions.
     return this.#background.threads.length > 0 || Atomics.load(this.#words, ControlWord.slowdownMicros) > 0;
+  }
+
+  /** In the thread for compactions, or, where the system has none, in the one that is there. */
+  async #runBeside(task: ThreadTask): Promise<BackgroundAnswer> {
+    try {
+      return await this.#background.run(task);
+    } catch (error) {
+      if ((error as LsmError).cause instanceof UnstartableError) return this.#run(task);
+      throw error;
+    }
   }
 
   #start(taskOf: (port: MessagePort) => ThreadTask): RoleHandle {

@@ -37,6 +37,9 @@ const SUCCESSOR_MS = 100;
 /** After so many threads in a row that end before they run anything, those who wait for one are told. */
 const MAX_FAILED_STARTS = 3;
 
+/** There is no thread for a task, and none can be started: nobody has begun it. */
+export class UnstartableError extends Error {}
+
 interface ThreadPoolEvents {
   /** Called some time after a thread has ended. */
   onDeath(): void;
@@ -94,7 +97,7 @@ export class ThreadPool<Result> {
         pool.run(task, { signal, transferList } as unknown as RunOptions).then(resolve, fail);
       } catch (error) {
         // The system has no thread for it.
-        fail(error);
+        reject(new UnstartableError(withAdvice(error).message, { cause: error }));
       }
     };
     this.#failedStarts = 0;
@@ -155,7 +158,7 @@ export class ThreadPool<Result> {
     if (this.#closed || this.#failedStarts < MAX_FAILED_STARTS) return;
     this.#failedStarts = 0;
     const { message } = withAdvice(cause);
-    this.#events.onUnstartable(new Error(`it could not be started: ${message}`, { cause }));
+    this.#events.onUnstartable(new UnstartableError(`it could not be started: ${message}`, { cause }));
   }
 }
 

@@ -203,3 +203,37 @@ test('an engine whose threads end without an error before they take anything say
     await engine.close();
   }
 });
+
+test('compactions of an engine with one thread go on in it where another cannot be started', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'native-free-lsm-pool-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const worker = import.meta.resolve('../../../../native-free-lsm/threads/worker.ts');
+  const alone = join(folder, 'alone.mjs');
+  await writeFile(
+    alone,
+    `import { workerData } from 'node:worker_threads';
+    if (workerData.writes === 'tables') throw new Error('no thread for compactions');
+    export const { run } = await import(${JSON.stringify(worker)});`,
+  );
+  const reports: string[] = [];
+  // Each compaction begins when writes are slowed down already.
+  await using engine = await open(
+    join(folder, 'db'),
+    { singleThread: true, durability: 'none', l0CompactionTables: 2, l0SlowdownTables: 2 },
+    {
+      executor: (context) => new SingleThreadExecutor(context, { filename: pathToFileURL(alone).href }),
+      report: (message) => void reports.push(message),
+    },
+  );
+  for (let table = 0; table < 3; table++) {
+    await engine.put(KEY, VALUE);
+    await engine.flush();
+  }
+  await until(
+    () => engine.stats().compactions > 0,
+    20_000,
+    () => reports.join(),
+  );
+  assert.deepEqual(reports, []);
+  assert.equal(engine.getSync(KEY)?.length, VALUE.length);
+});
