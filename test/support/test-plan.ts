@@ -12,6 +12,8 @@ export const TOGETHER = 'together.ts';
 
 /** Files that have a process of their own in a folder whose files share one, with the reason. */
 export const ALONE: Readonly<Record<string, string>> = {
+  'test/contract/engine/sync-failures.test.ts':
+    'it starts some fifty threads, and waits for most of its time',
   'test/contract/engine/thread-deaths.test.ts': 'it kills threads, and looks at what memory they have left',
   'test/contract/engine/threads.test.ts':
     'its 64 callers at once, and 40,000 gets, want a process of their own',
