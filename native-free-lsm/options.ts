@@ -76,10 +76,10 @@ export interface EngineOptions {
   readonly readers: number;
   /**
    * One thread writes, searches the disk, flushes and compacts, in turns, where there are at least three otherwise: it
-   * takes less memory, and everything waits longer for everything else. There is one reader then, and another thread
-   * for compactions while they do not keep up. Null: where the program has one or two processors, which several threads
-   * would take from its own, unless `readers` is above 1 or `durability` is `sync`, as reads would wait for the syncs of
-   * the log.
+   * takes less memory, and everything waits longer for everything else. There is one reader then. Null: where the
+   * program has one or two processors, which several threads would take from its own, unless `readers` is above 1 or
+   * `durability` is `sync`, as reads would wait for the syncs of the log; compactions that do not keep up have another
+   * then, which they do not with true.
    */
   readonly singleThread: boolean | null;
   /** Modules that encode pages of a scan: `file:` URLs, see iterator/entry-encoder.ts. */

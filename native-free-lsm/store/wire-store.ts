@@ -160,7 +160,8 @@ function connect(
     fs,
     clock,
     threads: 1 + options.readers,
-    backgroundThreads: options.maxBackgroundJobs,
+    // Who asks for one thread wants no other, whatever writes wait for.
+    backgroundThreads: options.singleThread === true ? 0 : options.maxBackgroundJobs,
     isSingleThread: isSingleThread(options, environment.processors),
     onResponses: drain,
   });

@@ -25,6 +25,7 @@ export interface ExecutorContext {
   readonly fs: FileSystem;
   readonly clock: EngineClock;
   readonly threads: number;
+  /** With `isSingleThread` 0: there is never another. */
   readonly backgroundThreads: number;
   /** One for all of them. */
   readonly isSingleThread: boolean;

@@ -66,6 +66,7 @@ export class SingleThreadExecutor implements Executor {
   readonly #bell: ResponseBell;
   readonly #pool: ThreadPool<undefined>;
   readonly #background: BackgroundPool;
+  readonly #maySpill: boolean;
   #thread: LiveThread | undefined;
   #lastId = 0;
 
@@ -73,9 +74,10 @@ export class SingleThreadExecutor implements Executor {
    * @param options as of PoolExecutor
    * @throws LsmError WORKER_DIED when Node is not allowed to start threads
    */
-  constructor({ control, fs, onResponses }: ExecutorContext, options: PoolOptions = {}) {
+  constructor({ backgroundThreads, control, fs, onResponses }: ExecutorContext, options: PoolOptions = {}) {
     refuseWithoutThreads();
     this.#control = control;
+    this.#maySpill = backgroundThreads > 0;
     this.#words = new Int32Array(control);
     this.#fs = fs;
     this.#bell = new ResponseBell(control, onResponses);
@@ -135,7 +137,7 @@ export class SingleThreadExecutor implements Executor {
 
   /** Whether a job has the thread for compactions. */
   #isSpilled({ job }: BackgroundJob): boolean {
-    if (job.type !== 'merge') return false;
+    if (job.type !== 'merge' || !this.#maySpill) return false;
     // Main itself stores it: while it is above 0 writes are slowed down for compactions.
     return this.#background.threads.length > 0 || Atomics.load(this.#words, ControlWord.slowdownMicros) > 0;
   }

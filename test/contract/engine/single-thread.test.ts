@@ -35,8 +35,8 @@ describe('an engine with one thread', { timeout: 120_000 }, () => {
     t.diagnostic(`seed ${SEED}`);
     const path = join(root, 'traffic');
     let executor: SingleThreadExecutor | undefined;
-    // However many tables wait for a compaction, it has no other thread.
-    const patient = { ...OPTIONS, l0SlowdownTables: 10_000, l0StopTables: 10_000 };
+    // Whoever asked for one thread has no other, however many tables wait for a compaction.
+    const patient = { ...OPTIONS, l0CompactionTables: 2, l0SlowdownTables: 2 };
     const engine = await open(path, patient, {
       executor: (context) => {
         executor = new SingleThreadExecutor(context);
@@ -105,11 +105,11 @@ describe('an engine with one thread', { timeout: 120_000 }, () => {
     await again.close();
   });
 
-  test('has another one for compactions while they do not keep up', async () => {
+  test('has another one for compactions while they do not keep up, if nobody asked for one', async () => {
     const path = join(root, 'behind');
     let executor: SingleThreadExecutor | undefined;
     // Each compaction begins when writes are slowed down already.
-    const impatient = { ...OPTIONS, l0CompactionTables: 2, l0SlowdownTables: 2 };
+    const impatient = { ...OPTIONS, singleThread: null, l0CompactionTables: 2, l0SlowdownTables: 2 };
     const engine = await open(path, impatient, {
       executor: (context) => {
         executor = new SingleThreadExecutor(context, { idleTimeout: 20 });

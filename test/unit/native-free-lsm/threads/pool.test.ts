@@ -219,7 +219,7 @@ test('compactions of an engine with one thread go on in it where another cannot 
   // Each compaction begins when writes are slowed down already.
   await using engine = await open(
     join(folder, 'db'),
-    { singleThread: true, durability: 'none', l0CompactionTables: 2, l0SlowdownTables: 2 },
+    { durability: 'none', l0CompactionTables: 2, l0SlowdownTables: 2 },
     {
       executor: (context) => new SingleThreadExecutor(context, { filename: pathToFileURL(alone).href }),
       report: (message) => void reports.push(message),
