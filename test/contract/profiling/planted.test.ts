@@ -17,7 +17,7 @@ import { until } from '../../support/until.ts';
 const ENTRIES = 8;
 /** When the sampler itself had to wait longer for the machine, its samples say nothing, and are taken again. */
 const LATEST_SAMPLE_MS = 8;
-const ATTEMPTS = 3;
+const ATTEMPTS = 10;
 const IDLE_TIMEOUT_MS = 10_000;
 /** Several looks at what the threads have allocated. */
 const IDLE_MS = 350;
