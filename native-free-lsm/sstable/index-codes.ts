@@ -10,10 +10,10 @@ const NOT_MADE = 0;
 type KeyByte = (ordinal: number, at: number) => number;
 
 /**
- * Numbers in the order of an index's keys: six bytes of each, behind what all have in common, as a number plus 1. They stand closer together
- * than the entries and keys themselves, and one of each sixteen once more with the others of these: a search that would
- * wait for memory at each of its last steps waits once. Codes are made when a search first comes to them, as a table may
- * have many and few be looked for.
+ * Numbers in the order of an index's keys: six bytes of each, behind what all have in common, as a number plus 1. They
+ * stand closer together than the entries and keys themselves, and one of each sixteen once more with the others of
+ * these: a search that would wait for memory at each of its last steps waits once. Codes are made when a search first
+ * comes to them, as a table may have many and few be looked for.
  */
 export class IndexCodes {
   /** Where the last search has left off: the first entry at or above the key is one of `[first, next]`. */

@@ -147,25 +147,6 @@ describe('an engine with one thread, while a table is synced', { timeout: 60_000
     await using again = await open(path, OPTIONS);
     assert.deepEqual(await again.get(keyOf(0)), VALUE);
   });
-
-  test('is closed when the sync has ended', async () => {
-    const { engine, fs, flush } = await flushing(join(root, 'closes'));
-    const flushed = flush.catch(() => undefined);
-    const ends: string[] = [];
-    const closed = engine.close().then(() => ends.push('closed'));
-    await assert.rejects(engine.put(COLD, VALUE), { code: 'CLOSED' });
-    // Whatever a close does without the sync has time for it.
-    const other = await open(join(root, 'other'), OPTIONS);
-    await other.put(COLD, VALUE);
-    await other.flush();
-    await other.close();
-    ends.push('released');
-    fs.release();
-    await closed;
-    await flushed;
-    assert.deepEqual(ends, ['released', 'closed']);
-    assert.equal(fs.waiting, 0);
-  });
 });
 
 describe('an engine with one thread, while a log that ends is synced', { timeout: 60_000 }, () => {
@@ -215,22 +196,30 @@ describe('an engine with one thread, while a log that ends is synced', { timeout
     await using again = await open(path, OPTIONS);
     assert.deepEqual(await again.get(keyOf(0)), VALUE);
   });
+});
 
-  test('is closed when the sync has ended', async () => {
-    const path = join(root, 'log-closes');
-    const { engine, fs, flush } = await flushing(path, 'logs');
+for (const kind of ['tables', 'logs'] as const) {
+  test(`an engine with one thread is closed when a sync of ${kind} has ended`, {
+    timeout: 60_000,
+  }, async () => {
+    const path = join(root, `${kind}-close`);
+    const { engine, fs, flush } = await flushing(path, kind);
     const flushed = flush.catch(() => undefined);
     const ends: string[] = [];
     const closed = engine.close().then(() => ends.push('closed'));
-    const other = await open(join(root, 'log-other'), OPTIONS);
+    await assert.rejects(engine.put(COLD, VALUE), { code: 'CLOSED' });
+    // Whatever a close does without the sync has time for it.
+    const other = await open(join(root, `${kind}-other`), OPTIONS);
     await other.put(COLD, VALUE);
+    await other.flush();
     await other.close();
     ends.push('released');
     fs.release();
     await closed;
     await flushed;
     assert.deepEqual(ends, ['released', 'closed']);
+    assert.equal(fs.waiting, 0);
     await using again = await open(path, OPTIONS);
     assert.deepEqual(await again.get(keyOf(0)), VALUE);
   });
-});
+}
