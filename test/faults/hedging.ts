@@ -43,9 +43,13 @@ for (let round = 0; round < flags.rounds; round++) {
     });
     console.log(`${replication}\n${FIGURE_TITLES}`);
     for (const fault of PEER_FAULTS) {
-      const figures = await proof.prove(fault);
-      console.log(describeFigures(figures));
-      breaches.push(...breachesOf(figures, replication).map((breach) => `${replication}, ${breach}`));
+      const attempts = await proof.prove(fault);
+      for (const figures of attempts) console.log(describeFigures(figures));
+      breaches.push(
+        ...breachesOf(attempts[attempts.length - 1], replication).map(
+          (breach) => `${replication}, ${breach}`,
+        ),
+      );
       progress.step(`${replication}, ${fault.name}`);
     }
     for (const busyThreads of [0, os.availableParallelism()]) {

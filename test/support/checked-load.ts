@@ -9,6 +9,8 @@ import type { Answer, HttpClient, Quorum } from './http.ts';
 const TICK_MS = 1;
 /** Shorter ones are not noted. */
 const STALL_MS = 20;
+/** A busy machine is late with so many writes at once. */
+const START_TIMEOUT_MS = 60_000;
 
 export interface CheckedLoadPlan {
   /** Of the nodes that are asked, in turn. */
@@ -134,9 +136,14 @@ export class CheckedLoad implements AsyncDisposable {
     this.#random = seededRandom(plan.seed);
   }
 
-  /** Writes every key, and goes on from then on until it is disposed of. */
+  /** Writes every key, again where that failed, and goes on from then on until it is disposed of. */
   async start(): Promise<void> {
-    await Promise.all(this.#keys.map((key, i) => this.#put(key, i)));
+    const endMs = performance.now() + START_TIMEOUT_MS;
+    for (let unwritten = this.#keys; unwritten.length > 0; unwritten = this.#unwritten()) {
+      if (performance.now() > endMs)
+        throw new Error(`${unwritten.length} keys could not be written: ${this.#done.at(-1)?.fault}`);
+      await Promise.all(unwritten.map((key, i) => this.#put(key, i)));
+    }
     this.resume();
   }
 
@@ -187,6 +194,11 @@ export class CheckedLoad implements AsyncDisposable {
       .map(({ fault, method, sentMs }) => `${method} ${(sentMs - fromMs).toFixed(0)} ms later: ${fault}`);
   }
 
+  /** Of these, how many were answers: the others are failures. */
+  falseAnswers(fromMs: number, toMs: number): number {
+    return this.#between(fromMs, toMs).filter(({ fault, isAnswered }) => isAnswered && fault !== '').length;
+  }
+
   /** The longest time between two in which this process did not run: the nodes beside it may not have run either. */
   longestStallMs(fromMs: number, toMs: number): number {
     const within = this.#stalls.filter(({ endMs }) => endMs >= fromMs && endMs < toMs);
@@ -201,6 +213,10 @@ export class CheckedLoad implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.settled();
+  }
+
+  #unwritten(): KeyState[] {
+    return this.#keys.filter(({ acknowledged }) => acknowledged === 0);
   }
 
   #between(fromMs: number, toMs: number): Done[] {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { breachesOf, describeFigures, type FaultFigures, hardlyHedges } from '../../faults/fault-proof.ts';
+import {
+  breachesOf,
+  describeFigures,
+  type FaultFigures,
+  hardlyHedges,
+  tryUntilItHolds,
+} from '../../faults/fault-proof.ts';
 
 const at = (p99Ms: number, asked = 2) => {
   const latencies = { count: 100, p50Ms: 1, p99Ms, maxMs: p99Ms };
@@ -10,7 +16,7 @@ const at = (p99Ms: number, asked = 2) => {
 /** A fault that nobody has felt. */
 function figures(changes: Partial<FaultFigures> = {}): FaultFigures {
   const well = { before: at(20), grace: at(900), faulty: at(40, 3), after: at(10) };
-  return { fault: 'frozen', ...well, recoveredMs: 300, wrong: [], stalledMs: 5, ...changes };
+  return { fault: 'frozen', ...well, recoveredMs: 300, wrong: [], falseAnswers: 0, stalledMs: 5, ...changes };
 }
 
 test('a fault that is felt for a second, and no longer, breaks no promise', () => {
@@ -50,6 +56,40 @@ test('where the machine stood still, all may have been late for so long', () => 
   assert.deepEqual(breachesOf(figures({ faulty: { ...stalled, get: at(90).get } }), 'hedged'), []);
   const [breach] = breachesOf(figures({ faulty: { ...stalled, get: at(91).get } }), 'hedged');
   assert.equal(breach, 'frozen: p99 of get is 91.0, more than 90.0');
+});
+
+/** Attempts with these figures, in turn; the last goes on for ever. */
+function attempts(...turns: readonly FaultFigures[]): () => Promise<FaultFigures> {
+  let made = 0;
+  return async () => turns[Math.min(made++, turns.length - 1)];
+}
+
+test('a fault that was not felt is tried once', async () => {
+  assert.deepEqual(await tryUntilItHolds(attempts(figures()), 'hedged', 6), [figures()]);
+});
+
+test('a machine that was busier for some attempts breaks no promise', async () => {
+  const busier = figures({ faulty: at(169) });
+  const busy = { before: at(100), faulty: at(169), after: at(100) };
+  const made = await tryUntilItHolds(attempts(busier, busier, figures(busy), busier), 'hedged', 6);
+  assert.deepEqual(made, [busier, busier, figures(busy)]);
+});
+
+test('a fault that is felt is felt in each attempt, and found after the last', async () => {
+  for (const changes of [{ faulty: at(250) }, { after: at(10, 3) }, { recoveredMs: null }]) {
+    const felt = figures(changes);
+    const made = await tryUntilItHolds(attempts(felt), 'hedged', 6);
+    assert.equal(made.length, 6);
+    assert.notDeepEqual(breachesOf(made[5], 'hedged'), []);
+  }
+});
+
+test('a request that failed is tried again only where the machine stood still, and a false answer never', async () => {
+  const failed = { wrong: ['GET 3 ms later: 504'] };
+  for (const final of [failed, { ...failed, falseAnswers: 1, stalledMs: 420 }])
+    assert.equal((await tryUntilItHolds(attempts(figures(final), figures()), 'hedged', 6)).length, 1);
+  const late = figures({ ...failed, stalledMs: 420 });
+  assert.equal((await tryUntilItHolds(attempts(late, figures()), 'hedged', 6)).length, 2);
 });
 
 test('figures are a line for each method', () => {

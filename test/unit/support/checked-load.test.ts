@@ -32,10 +32,11 @@ class LyingStore implements AsyncDisposable {
     });
   }
 
-  static async start(keys: number): Promise<LyingStore> {
+  static async start(keys: number, onPut: Handler = () => false): Promise<LyingStore> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const store = new LyingStore(server, keys);
+    store.onPut = onPut;
     await store.load.start();
     return store;
   }
@@ -85,6 +86,16 @@ describe('a checked load', () => {
     assert.equal(load.latencies('GET', 0, 1e-9).count, 0);
   });
 
+  test('begins once each key is written: a write that failed is made again', async () => {
+    let toRefuse = 15;
+    await using store = await LyingStore.start(
+      10,
+      (_, response) => toRefuse-- > 0 && response.writeHead(504).end('too late') !== undefined,
+    );
+    assert.equal(store.values.size, 10);
+    assert.ok(toRefuse <= -10, 'every key was written');
+  });
+
   test('finds a value that an acknowledged write had replaced', async () => {
     await using store = await LyingStore.start(1);
     const [[, first]] = store.values;
@@ -109,6 +120,7 @@ describe('a checked load', () => {
       await using store = await LyingStore.start(1);
       store.onGet = (_, response) => response.end(answer) !== undefined;
       assert.match(await store.firstFault(), found);
+      assert.ok(store.load.falseAnswers(0, Number.POSITIVE_INFINITY) > 0);
     }
   });
 
@@ -117,6 +129,7 @@ describe('a checked load', () => {
       await using store = await LyingStore.start(3);
       store[method] = (_, response) => response.writeHead(504).end('too few') !== undefined;
       assert.match(await store.firstFault(), /504 too few$/);
+      assert.equal(store.load.falseAnswers(0, Number.POSITIVE_INFINITY), 0, 'it was no answer');
     }
     await using store = await LyingStore.start(3);
     store.onGet = (_, response) => response.destroy() !== undefined;
