@@ -444,8 +444,9 @@ export class ReadPath {
   /**
    * A reader thread has died: the reads that it had not answered are sent again, to another thread or to its successor.
    * A read with which MAX_DEATHS threads have died may be the reason, and is answered with WORKER_DIED.
+   * @param cause with which the thread has died
    */
-  retry(channelIndex: number): void {
+  retry(channelIndex: number, cause: Error): void {
     // All are taken out before the first is sent again, because a sink that is called may read again.
     const reads = this.#asked.takeWhere(isAskedOf, channelIndex);
     // The dead thread's ring no longer keeps the super-versions of snapshots that were released. All of them are held
@@ -456,7 +457,7 @@ export class ReadPath {
     for (const read of reads) {
       // A block for the cache is wanted by nobody in particular.
       if (read.isBlockLoad) this.#blockLoads--;
-      else this.#survive(read);
+      else this.#survive(read, cause);
     }
     for (const superVersion of held) this.#superVersions.letGoOnceAsked(superVersion);
     // Perhaps no answer will arrive any more that would start them.
@@ -464,10 +465,10 @@ export class ReadPath {
   }
 
   /** Sends a read again that a thread has died with. */
-  #survive({ key, snapshot, sink, token, page, deaths: deathsBefore }: AskedRead): void {
+  #survive({ key, snapshot, sink, token, page, deaths: deathsBefore }: AskedRead, cause: Error): void {
     const deaths = deathsBefore + 1;
     // The sink of an earlier read may have closed the store.
-    const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : THREADS_DIED);
+    const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : threadsDied(cause));
     if (page === null) {
       if (error === undefined) this.#readOrWait(key, snapshot, sink, token, deaths, true);
       else answerRead(sink, token, null, error);
@@ -629,10 +630,11 @@ export class ReadPath {
   }
 }
 
-const THREADS_DIED = new LsmError(
-  'WORKER_DIED',
-  `${MAX_DEATHS} reader threads died one after another with this read in hand: try again later`,
-);
+function threadsDied(cause: Error): LsmError {
+  const what = `${MAX_DEATHS} reader threads died one after another with this read in hand`;
+  return new LsmError('WORKER_DIED', `${what} (the last one: ${cause.message}): try again later`, { cause });
+}
+
 const TOO_MANY_READS = new LsmError(
   'OVERLOADED',
   'too many reads are waiting for the disk: try again later, or raise maxQueuedReadBytes',

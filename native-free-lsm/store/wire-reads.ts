@@ -48,7 +48,7 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
       report(`a reader thread died (${error.message}); another takes its place`);
       starting.lasts();
       readers.start(index);
-      reads.retry(index);
+      reads.retry(index, error);
       // Releases what only it might still have read: no answer that would do so may come any more.
       superVersions.collect();
     },

@@ -89,6 +89,8 @@ export class WriteQueue {
   #waitBeganMs = 0;
   readonly #held = new HeldWrites();
   #failure: LsmError | undefined;
+  /** Why writes fail at the moment, as the writer has told. */
+  #failing: LsmError | undefined;
   #idleWaiters: (() => void)[] = [];
   #roomWaiters: (() => void)[] = [];
 
@@ -478,7 +480,8 @@ export class WriteQueue {
         this.#events.onBegun(decodeGeneration(bytes, start));
         break;
       case WriterAnswerKind.failing:
-        this.#events.onFailing(decodeFailing(bytes, start, end));
+        this.#failing = decodeFailing(bytes, start, end);
+        this.#events.onFailing(this.#failing);
         break;
       case WriterAnswerKind.damaged:
         this.#events.onDamage(decodeError(bytes, start, end));
@@ -500,11 +503,17 @@ export class WriteQueue {
     call.sink = NOBODY;
     this.#calls.free(tag);
     if (code === WriteCode.unmet) answerWrite(sink, token, WriteStatus.unmet, metTimestamp, metWriter, null);
-    else if (code > WriteCode.stale) fail(sink, token, errorOfWriteCode(code));
+    else if (code > WriteCode.stale) fail(sink, token, this.#errorOf(code));
     else {
       const status = code === WriteCode.applied ? WriteStatus.applied : WriteStatus.stale;
       answerWrite(sink, token, status, metTimestamp, metWriter, null);
     }
+  }
+
+  /** A code says what has failed, and the writer has told before what is to be done about it. */
+  #errorOf(code: number): LsmError {
+    const error = errorOfWriteCode(code);
+    return code === WriteCode.ioError && this.#failing?.code === error.code ? this.#failing : error;
   }
 }
 

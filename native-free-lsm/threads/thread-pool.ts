@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
+import { ProcessHold } from './process-hold.ts';
 import type { PoolTask } from './worker.ts';
 
 export type PoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
@@ -66,6 +67,8 @@ export class ThreadPool<Result> {
   #pool: Piscina | undefined;
   /** Tasks for the pool, while there is none. */
   #waiting: WaitingTask[] = [];
+  /** While a task is not done: a thread at work keeps the process alive, but not one that is to be started. */
+  readonly #hold = new ProcessHold();
   /** Those that have begun to take tasks. */
   readonly #ready = new WeakSet<object>();
   #failedStarts = 0;
@@ -101,11 +104,15 @@ export class ThreadPool<Result> {
       }
     };
     this.#failedStarts = 0;
+    this.#hold.take();
+    promise.then(this.#done, this.#done);
     if (this.#closed) reject(new Error(CLOSED));
     else if (this.#pool === undefined) this.#waiting.push({ begin, reject });
     else begin(this.#pool);
     return promise;
   }
+
+  readonly #done = (): void => this.#hold.letGo();
 
   async destroy(): Promise<void> {
     this.#closed = true;

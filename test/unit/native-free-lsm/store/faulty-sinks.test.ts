@@ -240,7 +240,7 @@ test('a sink that closes while reads of a dead thread are asked again is told on
   for (let i = 0; i < 100; i++) reads.read(key(i), null, { onRead }, i);
   assert.equal(answers.length, 0);
   for (let i = 0; i < KEYS; i++) write(i);
-  reads.retry(0);
+  reads.retry(0, new Error('a death'));
   assert.deepEqual(answers, ['found ', ...new Array(99).fill('closed ')]);
   assert.equal(reads.inFlight, 0);
 });
@@ -274,7 +274,7 @@ test('an answer that comes twice, or after its read was asked again, finds nobod
   const second = tagOfNext();
   answer(first);
   assert.deepEqual(answered, [1]);
-  reads.retry(0);
+  reads.retry(0, new Error('a death'));
   const again = tagOfNext();
   answer(second);
   assert.deepEqual(answered, [1]);
