@@ -16,9 +16,26 @@ export interface EngineClock {
   endOfTurn(callback: () => void): void;
 }
 
-/** `performance.now` counts from the start of its thread; this is the same in all threads. */
-const [seconds, nanoseconds] = process.hrtime();
-const THREAD_ORIGIN_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now();
+const ORIGIN_READINGS = 8;
+
+/**
+ * The zero of this thread's `performance.now`, on the clock that all threads share. A thread that has to wait for its
+ * core between the readings of both finds it too early, by up to tens of ms, and never too late: the latest found counts.
+ */
+export function threadOriginMs(sharedMs: () => number, threadMs: () => number): number {
+  let originMs = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < ORIGIN_READINGS; i++) originMs = Math.max(originMs, sharedMs() - threadMs());
+  return originMs;
+}
+
+/** `performance.now` counts from the start of its thread; with this it is the same in all threads. */
+const THREAD_ORIGIN_MS = threadOriginMs(
+  () => {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1000 + nanoseconds / 1e6;
+  },
+  () => performance.now(),
+);
 
 export const systemEngineClock: EngineClock = {
   nowMs: () => Date.now(),

@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
 
 const HOST = '127.0.0.1';
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 const folder = mkdtempSync(path.join(os.tmpdir(), 'quorate-serve-'));
 const olderNode = findOlderNode();
 const launchers: [string, string][] = [['the Node that is needed', process.execPath]];

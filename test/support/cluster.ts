@@ -14,7 +14,7 @@ import { ProxyNetwork } from './proxy-network.ts';
 import { until } from './until.ts';
 
 const SECRET_FILE = 'cluster.secret';
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 export class TestNode {
   readonly id: string;

@@ -19,6 +19,8 @@ import { TEST_SECRET } from './rpc-handshake.ts';
 import { until } from './until.ts';
 
 const RPC_PORT = 1;
+/** A busy machine takes longer than the second that is the default. */
+const REQUEST_TIMEOUT_MS = 10_000;
 
 interface StatusPeers {
   readonly peers: readonly { readonly id: string; readonly state: string }[];
@@ -74,7 +76,7 @@ export class InProcessCluster implements AsyncDisposable {
       topology: this.topology,
       clusterSecret: TEST_SECRET,
       dataDirectory: this.folder(index),
-      settings: defaultNodeSettings(),
+      settings: { ...defaultNodeSettings(), requestTimeoutMs: REQUEST_TIMEOUT_MS },
       log: { info: log('info'), warn: log('warn'), error: log('error') },
       transport: this.network.transport(this.topology.nodes[index].rpc.host),
       openStorage: async (_directory, _settings, _createIfMissing, watermarks) => {

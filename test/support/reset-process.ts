@@ -11,7 +11,7 @@ import { DelayProxy } from './delay-proxy.ts';
 import { until } from './until.ts';
 
 const DELAY_MS = 10;
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 15_000;
 
 function dial({ host, port }: Address): Socket {
   return connect({ host, port, allowHalfOpen: true }).on('error', () => undefined);

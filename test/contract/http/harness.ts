@@ -196,7 +196,7 @@ export function request(method: string, target: string, ...headers: string[]): s
 
 /** Resolves in the first turn of the loop in which `condition` holds; rejects when none comes. */
 export async function until(condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 10_000;
+  const endMs = performance.now() + 30_000;
   while (!condition()) {
     if (performance.now() > endMs) throw new Error(`waited in vain for ${condition}`);
     await new Promise((resolve) => setImmediate(resolve));

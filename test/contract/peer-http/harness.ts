@@ -11,7 +11,7 @@ import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { helloOf, KeptLog, MapReplica, ReplyBook } from '../../support/rpc-nodes.ts';
 import { until } from '../../support/until.ts';
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 30_000;
 export const MAX_VALUE_BYTES = 2 * 1024 * 1024;
 /** Of the routes: this node itself, and its one peer. */
 export const HERE = 0;

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { systemEngineClock } from '../../../native-free-lsm/clock.ts';
 import { ThreadTable } from '../../../native-free-lsm/shared/thread-table.ts';
 import { EngineThreads } from '../../../native-free-lsm/threads/engine-threads.ts';
+import { until } from '../../support/until.ts';
 
 const WAITS = 8;
 const LOCKED_MS = 25;
@@ -13,7 +14,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 test('a thread that waits for a lock has that wait, as long as it was, and the one it is in', async (t) => {
   const table = ThreadTable.create(2);
-  const lock = new SharedArrayBuffer(4);
+  const lock = new SharedArrayBuffer(8);
   const words = new Int32Array(lock);
   const thread = new Worker(new URL('./wait-thread.ts', import.meta.url), {
     workerData: { table: table.memory, lock, waits: WAITS },
@@ -37,8 +38,16 @@ test('a thread that waits for a lock has that wait, as long as it was, and the o
   }
   const lastMs = systemEngineClock.monotonicMs();
   release(WAITS + 1);
-  const [waitedMs] = (await told) as [number];
+  const [[leastMs, mostMs]] = (await told) as [[number, number]];
+  await until(
+    // The thread stores it once the wait has begun, which is then before the next reading of the clock.
+    () => Atomics.load(words, 1) === WAITS + 1,
+    30_000,
+    () => 'the thread does not wait again',
+  );
+  const begunMs = systemEngineClock.monotonicMs();
   await pause(2 * LOCKED_MS);
+  const takenMs = systemEngineClock.monotonicMs();
   const [{ sites, thread: name }] = threads.takeWaits();
   const afterMs = systemEngineClock.monotonicMs() - lastMs;
 
@@ -50,8 +59,8 @@ test('a thread that waits for a lock has that wait, as long as it was, and the o
     buckets.reduce((sum, waits) => sum + waits, 0),
     count,
   );
-  // The last wait began soon after the thread was let go of, and was not over.
-  const [least, most] = [waitedMs + 2 * LOCKED_MS, waitedMs + afterMs];
+  // The last wait began after the thread was let go of, and was not over.
+  const [least, most] = [leastMs + takenMs - begunMs, mostMs + afterMs];
   assert.ok(totalMs >= least * 0.9 && totalMs <= most * 1.1, `${totalMs} of ${least} to ${most}`);
   assert.equal(threads.takeWaits()[0].sites.length > 0, true, 'the figures stay until the next recording');
 

@@ -112,12 +112,12 @@ test('background threads end when nothing was to be done for a while, and start 
     assert.equal(String(await engine.get(KEY)), `${round}`);
     await until(
       () => !names().some((name) => name.startsWith('background')),
-      10_000,
+      30_000,
       () => names().join(),
     );
     await until(
       () => names().includes('writer') && names().includes('reader-1'),
-      10_000,
+      30_000,
       () => names().join(),
     );
   }

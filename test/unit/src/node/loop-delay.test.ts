@@ -75,13 +75,18 @@ test('the monitor sees a long turn inside a socket callback', async () => {
 });
 
 test('the monitor does not count sleep, and turns the loop for nobody', async () => {
-  using monitor = new LoopDelayMonitor();
-  await new Promise<void>((resolve) => {
-    // Unlike the clock's, this timer has to keep the process alive.
-    const keepAlive = createServer().listen(0, '127.0.0.1');
-    systemClock.after(300, () => keepAlive.close(() => resolve()));
-  });
-  const summary = monitor.summary();
-  assert.ok(summary.maxMs < 250, `the longest turn was ${summary.maxMs} ms`);
-  assert.ok(summary.turns < 50, `${summary.turns} turns in 300 ms of nothing`);
+  // Of some sleeps a busy machine makes a turn long in one; a monitor that counts sleep has a long turn in each.
+  let leastMs = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 10 && leastMs >= 250; tries++) {
+    using monitor = new LoopDelayMonitor();
+    await new Promise<void>((resolve) => {
+      // Unlike the clock's, this timer has to keep the process alive.
+      const keepAlive = createServer().listen(0, '127.0.0.1');
+      systemClock.after(300, () => keepAlive.close(() => resolve()));
+    });
+    const { maxMs, turns } = monitor.summary();
+    leastMs = Math.min(leastMs, maxMs);
+    assert.ok(turns < 50, `${turns} turns in 300 ms of nothing`);
+  }
+  assert.ok(leastMs < 250, `the longest turn was ${leastMs} ms and more`);
 });

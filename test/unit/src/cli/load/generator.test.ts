@@ -33,13 +33,14 @@ async function against(
   listener: Listener,
   changes: Partial<LoadPlan> = {},
   onStart: () => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<LoadResult> {
   const server = createServer(listener);
   const port = await listening(server);
   try {
     const plan = planFor(port, changes);
     onStart();
-    return await run(plan);
+    return await run(plan, signal);
   } finally {
     server.closeAllConnections();
     server.close();
@@ -49,7 +50,7 @@ async function against(
 test('a stall of the server is in the spectrum in full: all that was due meanwhile has waited', async () => {
   const rate = 400;
   const durationMs = 2_000;
-  let startMs = 0;
+  const arrivedMs: number[] = [];
   const answeredMs: number[] = [];
   const held: ServerResponse[] = [];
   const answer = (response: ServerResponse): void => {
@@ -58,12 +59,12 @@ test('a stall of the server is in the spectrum in full: all that was due meanwhi
   };
   let isStalled = false;
   const listener: Listener = (_request, response) => {
+    arrivedMs.push(performance.now());
     if (isStalled) held.push(response);
     else answer(response);
   };
   const plan = { ratePerSecond: rate, connections: 16, durationMs };
   const result = await against(listener, plan, () => {
-    startMs = performance.now();
     setTimeout(() => {
       isStalled = true;
     }, 500);
@@ -74,6 +75,8 @@ test('a stall of the server is in the spectrum in full: all that was due meanwhi
   });
   const { errors, latency, requests } = result.tally;
   assert.deepEqual([requests, errors], [(rate * durationMs) / 1_000, 0]);
+  // None arrives before its time, and some do at once.
+  const startMs = Math.min(...arrivedMs.map((atMs, i) => atMs - (i * 1_000) / rate));
   // The plain model: the i-th answer is that of the i-th request, which was due at its time.
   const model = answeredMs.map((atMs, i) => Math.max(atMs - startMs - (i * 1_000) / rate, 0));
   model.sort((a, b) => a - b);
@@ -95,13 +98,17 @@ test('the same seed sends the same requests in the same order, another one other
   const sequence = async (seed: number): Promise<string[]> => {
     const seen: string[] = [];
     const shares = sharesOf({ get: 1, put: 1, delete: 1 });
+    const enough = new AbortController();
     await against(
       (request, response) => {
         seen.push(`${request.method} ${request.url}`);
+        if (seen.length === 20) enough.abort();
         request.resume();
         response.end();
       },
-      { connections: 1, seed, shares },
+      { connections: 1, durationMs: 60_000, seed, shares },
+      undefined,
+      enough.signal,
     );
     return seen.slice(0, 20);
   };
@@ -181,11 +188,14 @@ test('a read-modify-write is one request to its end: a read, then a write of the
 test('no thread asks for a key before its insert was acknowledged, whatever the others insert', async () => {
   const written = new Set<string>();
   const early: string[] = [];
-  let inserts = 0;
+  let [inserts, reads] = [0, 0];
+  const enough = new AbortController();
   const server = createServer((request, response) => {
     request.resume();
     const key = request.url ?? '';
+    if (reads > 100 && inserts > 100) enough.abort();
     if (request.method === 'GET') {
+      reads++;
       const number = Number(/id=key(\d+)/.exec(key)?.[1]);
       if (number > 10 && !written.has(key)) early.push(key);
       response.end();
@@ -203,11 +213,19 @@ test('no thread asks for a key before its insert was acknowledged, whatever the 
   });
   const port = await listening(server);
   const shares = sharesOf({ get: 1, insert: 1 });
-  const plan = planFor(port, { keys: 10, threads: 2, shares, keyChoice: 'latest', connections: 8 });
+  const plan = planFor(port, {
+    durationMs: 60_000,
+    keys: 10,
+    threads: 2,
+    shares,
+    keyChoice: 'latest',
+    connections: 8,
+  });
   const read = new LoadRecorder(plan);
-  const { signal } = new AbortController();
   await Promise.all(
-    divide(plan).map((part) => new Generator(part, systemClock, (second) => read.add(second)).run(signal)),
+    divide(plan).map((part) =>
+      new Generator(part, systemClock, (second) => read.add(second)).run(enough.signal),
+    ),
   );
   server.closeAllConnections();
   server.close();
