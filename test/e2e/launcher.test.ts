@@ -78,7 +78,7 @@ async function startFirst(node: string): Promise<{ pid: number; request: Socket;
 }
 
 for (const [name, node] of nodes) {
-  describe(`the launcher, run by ${name}`, { timeout: 30_000 }, () => {
+  describe(`the launcher, run by ${name}`, { timeout: 120_000 }, () => {
     it('goes on without a word of its own', async () => {
       const { exitCode, stdout, stderr } = await runCli(['--version'], { node, program: cli });
       assert.deepEqual([exitCode, String(stdout), stderr], [0, `${version}\n`, '']);

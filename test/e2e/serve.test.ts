@@ -137,7 +137,7 @@ class Serve {
 }
 
 for (const [name, node] of launchers) {
-  describe(`serve, launched by ${name}`, { timeout: 60_000 }, () => {
+  describe(`serve, launched by ${name}`, { timeout: 240_000 }, () => {
     it('prints where the nodes are, serves, and drains when Ctrl-C reaches the whole process group', async () => {
       const serve = await Serve.start([node, cli]);
       const url = `http://${HOST}:${serve.port + 1}`;
@@ -175,7 +175,7 @@ for (const [name, node] of launchers) {
   });
 }
 
-describe('serve', { timeout: 60_000 }, () => {
+describe('serve', { timeout: 240_000 }, () => {
   const everywhere = [['0.0.0.0', '127.0.0.1']];
   const own = Object.values(os.networkInterfaces()).flatMap((addresses) => addresses ?? []);
   if (own.some(({ address }) => address === '::1')) everywhere.push(['::', '[::1]']);

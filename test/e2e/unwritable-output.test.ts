@@ -13,7 +13,7 @@ import { quietEnvironment, runCli } from '../support/run-cli.ts';
 import { until } from '../support/until.ts';
 import { WarmCommands } from '../support/warm-commands.ts';
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'quorate-output-'));
 const commands = new WarmCommands();
 after(() => {
@@ -46,7 +46,7 @@ function openStalledPipe(name: string): Disposable & { readonly fd: number } {
   };
 }
 
-describe('serve whose stderr takes nothing', { timeout: 60_000, skip: process.platform !== 'linux' }, () => {
+describe('serve whose stderr takes nothing', { timeout: 240_000, skip: process.platform !== 'linux' }, () => {
   async function start(
     data: string,
     stderr: number,
@@ -108,7 +108,7 @@ describe('serve whose stderr takes nothing', { timeout: 60_000, skip: process.pl
   });
 });
 
-describe('results that cannot be written', { timeout: 60_000, skip: process.platform !== 'linux' }, () => {
+describe('results that cannot be written', { timeout: 240_000, skip: process.platform !== 'linux' }, () => {
   let serve: ChildProcess;
   let url = '';
   const data = join(folder, 'results');

@@ -4,7 +4,7 @@ import { growth } from './flatness.ts';
 import { soak } from './soak-run.ts';
 
 test('an engine whose data grows and shrinks for a while stays within its bounds', {
-  timeout: 120_000,
+  timeout: 480_000,
 }, async (t) => {
   const summary = await soak({
     durationMs: 3_500,

@@ -349,6 +349,7 @@ export const USED_BY_TESTS_ALONE: Readonly<Record<string, string>> = {
   'src/cli/load/key-choice.ts ZipfianRanks': PURE,
   'src/cli/load/run.ts whyNot': PURE,
   'src/cli/lsm/format.ts jsonBytes': PURE,
+  'native-free-lsm/clock.ts threadOriginMs': PURE,
   'native-free-lsm/compaction/picker.ts levelTargets': PURE,
   'native-free-lsm/compaction/picker.ts levelScore': PURE,
   'src/log.ts silentLog': MADE,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fuzzEngine } from '../../support/engine-fuzz.ts';
 
-test('every answer of many calls at once is one that their order allows', { timeout: 60_000 }, async (t) => {
+test('every answer of many calls at once is one that their order allows', { timeout: 240_000 }, async (t) => {
   const seed = Math.floor(performance.timeOrigin) & 0x7fff_ffff;
   t.diagnostic(`seed ${seed}`);
   const directory = mkdtempSync(join(tmpdir(), 'native-free-lsm-fuzz-'));

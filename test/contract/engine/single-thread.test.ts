@@ -24,7 +24,7 @@ const TRAFFIC: TrafficOptions = {
   mayFail: ['OVERLOADED', 'POISONED'],
 };
 
-describe('an engine with one thread', { timeout: 120_000 }, () => {
+describe('an engine with one thread', { timeout: 480_000 }, () => {
   let root: string;
   before(async () => {
     root = await mkdtemp(join(tmpdir(), 'native-free-lsm-single-'));

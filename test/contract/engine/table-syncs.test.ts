@@ -110,7 +110,7 @@ async function flushing(
   return { engine, fs, flush };
 }
 
-describe('an engine with one thread, while a table is synced', { timeout: 60_000 }, () => {
+describe('an engine with one thread, while a table is synced', { timeout: 240_000 }, () => {
   test('answers puts, and gets from disk', async () => {
     const path = join(root, 'answers');
     const { engine, fs, flush } = await flushing(path);
@@ -149,7 +149,7 @@ describe('an engine with one thread, while a table is synced', { timeout: 60_000
   });
 });
 
-describe('an engine with one thread, while a log that ends is synced', { timeout: 60_000 }, () => {
+describe('an engine with one thread, while a log that ends is synced', { timeout: 240_000 }, () => {
   test('answers gets from disk, and writes behind it', async () => {
     const path = join(root, 'log-answers');
     const { engine, fs, flush } = await flushing(path, 'logs');
@@ -200,7 +200,7 @@ describe('an engine with one thread, while a log that ends is synced', { timeout
 
 for (const kind of ['tables', 'logs'] as const) {
   test(`an engine with one thread is closed when a sync of ${kind} has ended`, {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const path = join(root, `${kind}-close`);
     const { engine, fs, flush } = await flushing(path, kind);

@@ -35,7 +35,7 @@ function readsByReader(engine: Engine): number[] {
   return [tableReadsByThread['reader-1'], tableReadsByThread['reader-2']];
 }
 
-describe('threads that are killed', { timeout: 120_000 * STRESS }, () => {
+describe('threads that are killed', { timeout: 480_000 * STRESS }, () => {
   let root: string;
   let made = 0;
   before(async () => {

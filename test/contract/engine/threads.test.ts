@@ -72,7 +72,7 @@ class PoolWithoutReaders extends PoolExecutor {
   }
 }
 
-describe('the engine in threads', { timeout: 60_000 }, () => {
+describe('the engine in threads', { timeout: 600_000 }, () => {
   let root: string;
   let made = 0;
   before(async () => {
@@ -270,7 +270,7 @@ describe('the engine in threads', { timeout: 60_000 }, () => {
   });
 
   // The writer has not begun its log by then, and the manifest never names it.
-  test('closing at once after opening waits for nothing', { timeout: 20_000 }, async () => {
+  test('closing at once after opening waits for nothing', { timeout: 120_000 }, async () => {
     const path = directory();
     for (let round = 0; round < 3; round++) {
       const engine = await open(path, { writeStallTimeoutMs: 3_600_000 });

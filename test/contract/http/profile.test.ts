@@ -45,7 +45,7 @@ function profiler(threads: readonly EngineThread[] = []): NodeProfiler {
   });
 }
 
-describe('the route of profiles', { timeout: 30_000 }, () => {
+describe('the route of profiles', { timeout: 120_000 }, () => {
   const all: NodeProfiler[] = [];
   after(() => Promise.all(all.map((each) => each.close())));
   const start = async (options: Parameters<typeof Harness.start>[0] = {}, profiles = profiler()) => {

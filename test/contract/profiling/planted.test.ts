@@ -28,7 +28,7 @@ const log = {
   error: (message: string) => assert.fail(message),
 };
 
-describe('a profile of an engine', { timeout: 60_000 }, () => {
+describe('a profile of an engine', { timeout: 240_000 }, () => {
   let directory: string;
   let store: RecordStore;
   let profiler: NodeProfiler;

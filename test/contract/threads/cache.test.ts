@@ -11,7 +11,7 @@ import { CacheChannel, CHANNEL_RING_BYTES } from './cache-channel.ts';
 import { randomFrom, STRESS } from './thread.ts';
 
 test('threads fill and read a block cache while it is full and moving', {
-  timeout: 60_000 * STRESS,
+  timeout: 240_000 * STRESS,
 }, async (t) => {
   const memory = createBlockCacheMemory(512 << 10, HASH_SEED);
   const epochs = new EpochDomain();
@@ -81,7 +81,7 @@ test('threads fill and read a block cache while it is full and moving', {
 });
 
 test('when a thread dies while it fills a block, nobody sees the half of it, and the next thread fills it whole', {
-  timeout: 60_000 * STRESS,
+  timeout: 240_000 * STRESS,
 }, async (t) => {
   const memory = createBlockCacheMemory(256 << 10, HASH_SEED);
   const epochs = new EpochDomain();

@@ -42,7 +42,7 @@ class Channel {
 }
 
 test('retired memory is given out again only when no thread reads it, and a dead thread keeps none', {
-  timeout: 60_000 * STRESS,
+  timeout: 240_000 * STRESS,
 }, async (t) => {
   const rooms = new SharedArrayBuffer(ROOMS * ROOM_WORDS * 4);
   const words = new Uint32Array(rooms);

@@ -5,7 +5,7 @@ import { Memtable } from '../../../native-free-lsm/memtable/memtable.ts';
 import { HASH_SEED } from '../../support/hash-flood.ts';
 import { runThread, STRESS } from './thread.ts';
 
-test('two threads read a memtable while a third fills it', { timeout: 60_000 * STRESS }, async (t) => {
+test('two threads read a memtable while a third fills it', { timeout: 240_000 * STRESS }, async (t) => {
   const arena = createArena(16 << 20, HASH_SEED);
   const memtable = new Memtable(arena);
   for (let round = 0; round < STRESS; round++) {

@@ -6,7 +6,7 @@ import { consumeRun } from './ring-frames.ts';
 import { runThread, STRESS } from './thread.ts';
 
 // Waits have no timeout here: a lost wake-up shows as a test that does not end.
-const LIMITS = { timeout: 30_000 * STRESS };
+const LIMITS = { timeout: 120_000 * STRESS };
 
 for (const [seed, capacityBytes] of [1024, 16 << 10].entries()) {
   test(`two threads over a ring of ${capacityBytes} bytes, both falling asleep`, LIMITS, async (t) => {

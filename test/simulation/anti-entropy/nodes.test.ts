@@ -13,7 +13,7 @@ const WITHOUT_HINTS = {
 };
 
 test('a node that was away gets what it missed by rounds alone', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   await using cluster = await InProcessCluster.create(3);
   using client = new HttpClient();

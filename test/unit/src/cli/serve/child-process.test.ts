@@ -97,7 +97,7 @@ describe('a node process', { concurrency: true }, () => {
     assert.deepEqual(node.events, ['ready', 'SIGKILL']);
   });
 
-  it('ends with its supervisor, even one that is killed', { timeout: 20_000 }, async () => {
+  it('ends with its supervisor, even one that is killed', { timeout: 120_000 }, async () => {
     const supervisor = spawn(process.execPath, [supervisorProcess, 'node-1', 'node-2'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
