@@ -7,7 +7,9 @@ import type { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
 import type { Arenas } from './arenas.ts';
+import { AskedReads } from './asked-reads.ts';
 import type { BlockingReads } from './blocking-reads.ts';
+import { CallerReads } from './caller-reads.ts';
 import type { ClosingStack } from './closing-stack.ts';
 import { ReadPath } from './read-path.ts';
 import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
@@ -54,26 +56,25 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
     },
   });
   const starting = new StartingReads(executor.clock, readers.channels, () => traffic.isHeld);
-  const reads = new ReadPath(
-    arenas,
-    superVersions,
-    cache,
-    new KeyCache(cache, keyCacheBytes(options.blockCacheBytes)),
-    readers.channels,
-    blocking,
-    starting,
-    hashSeed,
-    options.maxQueuedReadBytes,
-    maxPageBytes(options),
-    {
-      onQueued: () => traffic.publishSoon(),
-      // At once, so that a reader works on a page while main writes the one before to a socket, or on the first of many
-      // gets while main looks for the others.
-      onUrgent: () => {
-        if (!traffic.isHeld && reads.publish()) executor.kick();
-      },
-      onDamage,
+  const keys = new KeyCache(cache, keyCacheBytes(options.blockCacheBytes));
+  const caller = new CallerReads(arenas, superVersions, cache, keys, blocking, hashSeed, onDamage);
+  const asked = new AskedReads(cache, readers.channels, {
+    onQueued: () => traffic.publishSoon(),
+    // At once, so that a reader works on a page while main writes the one before to a socket, or on the first of many
+    // gets while main looks for the others.
+    onUrgent: () => {
+      if (!traffic.isHeld && asked.publish()) executor.kick();
     },
+    onDamage,
+  });
+  const { maxQueuedReadBytes } = options;
+  const reads = new ReadPath(
+    superVersions,
+    caller,
+    asked,
+    starting,
+    maxQueuedReadBytes,
+    maxPageBytes(options),
   );
   return { readers, reads };
 }

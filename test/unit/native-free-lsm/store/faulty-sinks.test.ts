@@ -14,7 +14,9 @@ import { EpochDomain } from '../../../../native-free-lsm/shared/epochs.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
 import { Arenas } from '../../../../native-free-lsm/store/arenas.ts';
+import { AskedReads } from '../../../../native-free-lsm/store/asked-reads.ts';
 import { BlockingReads } from '../../../../native-free-lsm/store/blocking-reads.ts';
+import { CallerReads } from '../../../../native-free-lsm/store/caller-reads.ts';
 import { ReadPath } from '../../../../native-free-lsm/store/read-path.ts';
 import { ReaderChannel } from '../../../../native-free-lsm/store/reader-channel.ts';
 import { recover } from '../../../../native-free-lsm/store/recovery.ts';
@@ -187,19 +189,10 @@ async function withoutThreads() {
   const channels = [channel];
   const starting = new StartingReads(simulation.clock, channels);
   const events = { onQueued: nothing, onUrgent: nothing, onDamage: nothing };
-  const reads = new ReadPath(
-    arenas,
-    superVersions,
-    cache,
-    new KeyCache(cache, keyCacheBytes(4096)),
-    channels,
-    blocking,
-    starting,
-    HASH_SEED,
-    maxBytes,
-    maxBytes,
-    events,
-  );
+  const keys = new KeyCache(cache, keyCacheBytes(4096));
+  const caller = new CallerReads(arenas, superVersions, cache, keys, blocking, HASH_SEED, nothing);
+  const asked = new AskedReads(cache, channels, events);
+  const reads = new ReadPath(superVersions, caller, asked, starting, maxBytes, maxBytes);
   const memtable = arenas.memtable(state.nextGeneration);
   const write = (i: number): void => {
     const written = record(1000 + i, 'newer');
