@@ -35,8 +35,8 @@ export type Durability =
 /** What becomes of a write while there is no room for it: memtables wait for their flush, and queues are full. */
 export type WhenFull =
   /**
-   * It waits until there is room; only while what it waits for fails, it fails with OVERLOADED after
-   * `writeStallTimeoutMs`. `Engine.open` begins so.
+   * It waits until there is room; only while what it waits for fails, a flush or the manifest say, it fails with
+   * OVERLOADED after `writeStallTimeoutMs`. `Engine.open` begins so.
    */
   | 'wait'
   /**

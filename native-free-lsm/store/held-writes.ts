@@ -5,6 +5,11 @@ import type { KeyedRecord } from './sinks.ts';
 /** Below every timestamp. */
 const NOT_HELD = -1;
 
+interface HeldWrite {
+  readonly write: QueuedWrite;
+  readonly sinceMs: number;
+}
+
 /**
  * Writes that are held back, in the order in which they came, and why:
  *
@@ -22,7 +27,7 @@ export class HeldWrites {
   /** Numbers of the large batches that are under way, the one that was called first before the others. */
   readonly #batches = new Set<number>();
   #lastBatch = 0;
-  #writes: QueuedWrite[] = [];
+  #writes: HeldWrite[] = [];
   /** What those that wait for a large batch touch. */
   readonly #keys = new Set<string>();
   /** Whether a deletion of a range is among them. */
@@ -83,8 +88,9 @@ export class HeldWrites {
     return this.#upTo !== NOT_HELD && puts.some(({ record }) => recordTimestamp(record, 0) <= this.#upTo);
   }
 
-  add(write: QueuedWrite): void {
-    this.#writes.push(write);
+  /** @param sinceMs when it came */
+  add(write: QueuedWrite, sinceMs: number): void {
+    this.#writes.push({ write, sinceMs });
     if (write.hasRange) this.#hasRange = true;
     if (this.#batches.size === 0) return;
     for (const { key } of write.conditions) this.#keys.add(textOf(key));
@@ -94,14 +100,28 @@ export class HeldWrites {
   /** Takes out those that are held back for no reason any more. */
   takeReleased(): QueuedWrite[] {
     const released: QueuedWrite[] = [];
-    for (const write of this.takeAll()) {
-      if (this.holds(write)) this.add(write);
+    for (const { sinceMs, write } of this.#takeAll()) {
+      if (this.holds(write)) this.add(write, sinceMs);
       else released.push(write);
     }
     return released;
   }
 
+  /** Takes out those that have been held back since this time, or for longer. */
+  takeHeldSince(timeMs: number): QueuedWrite[] {
+    const late: QueuedWrite[] = [];
+    for (const { sinceMs, write } of this.#takeAll()) {
+      if (sinceMs > timeMs) this.add(write, sinceMs);
+      else late.push(write);
+    }
+    return late;
+  }
+
   takeAll(): QueuedWrite[] {
+    return this.#takeAll().map(({ write }) => write);
+  }
+
+  #takeAll(): HeldWrite[] {
     const writes = this.#writes;
     this.#writes = [];
     this.#keys.clear();

@@ -1,10 +1,13 @@
+import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import { copyBytes } from '../format/bytes.ts';
 import { writeUint32 } from '../format/integers.ts';
 import { recordTimestamp } from '../format/record.ts';
 import { PAGE_ENTRY_HEADER_BYTES } from '../iterator/page.ts';
+import type { EngineOptions } from '../options.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import { toLsmError } from '../threads/protocol/errors.ts';
+import { errorOfWriteCode, WriteCode } from '../threads/protocol/writer-messages.ts';
 import { compareKeys, LEVELS, type Version } from '../version/version.ts';
 import type { Maintenance } from './maintenance.ts';
 import { answerWrite, type KeyedRecord, type WriteSink, WriteStatus } from './sinks.ts';
@@ -12,6 +15,8 @@ import type { SuperVersions } from './super-versions.ts';
 import type { WriteQueue } from './write-queue.ts';
 
 interface LargeBatchesParts {
+  readonly clock: EngineClock;
+  readonly options: Pick<EngineOptions, 'writeStallTimeoutMs'>;
   readonly maintenance: Pick<
     Maintenance,
     'alone' | 'betweenFlushes' | 'flushed' | 'isInDoubt' | 'writeBatch'
@@ -20,6 +25,12 @@ interface LargeBatchesParts {
   readonly writes: Pick<WriteQueue, 'batchBegun' | 'batchEnded' | 'hold' | 'refuseHeld' | 'release'>;
   /** Has the active memtable sealed, unless it is empty, whatever is held back; returns the generation after it. */
   readonly seal: () => Promise<number>;
+}
+
+/** A batch that waits for its turn. */
+interface WaitingBatch {
+  readonly sinceMs: number;
+  readonly reject: (error: LsmError) => void;
 }
 
 /** What is written at one time. */
@@ -53,6 +64,7 @@ const IN_DOUBT = new LsmError('IO_ERROR', 'the disk does not say whether a large
 export class LargeBatches {
   readonly #parts: LargeBatchesParts;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #waiting = new Set<WaitingBatch>();
 
   constructor(parts: LargeBatchesParts) {
     this.#parts = parts;
@@ -62,7 +74,7 @@ export class LargeBatches {
   write(puts: readonly KeyedRecord[], sink: WriteSink, token: number): void {
     const { writes } = this.#parts;
     const batch = writes.batchBegun();
-    const done = this.#take(puts, batch).then(
+    const done = this.#inTurn(puts, batch).then(
       (status) => answerWrite(sink, token, status, 0, 0, null),
       (cause) =>
         answerWrite(sink, token, WriteStatus.failed, 0, 0, toLsmError(cause, 'writing a large batch')),
@@ -84,9 +96,32 @@ export class LargeBatches {
     await Promise.all(this.#underWay);
   }
 
-  #take(puts: readonly KeyedRecord[], batch: number): Promise<WriteStatus> {
+  /** What has the turn waits for something that has failed for so long: refuses those that have waited long enough. */
+  stalled(forMs: number): void {
+    const { clock, options } = this.#parts;
+    if (forMs < options.writeStallTimeoutMs) return;
+    const lateMs = clock.monotonicMs() - options.writeStallTimeoutMs;
+    for (const waiting of this.#waiting) {
+      if (waiting.sinceMs > lateMs) continue;
+      this.#waiting.delete(waiting);
+      waiting.reject(errorOfWriteCode(WriteCode.overloaded));
+    }
+  }
+
+  #inTurn(puts: readonly KeyedRecord[], batch: number): Promise<WriteStatus> {
+    return new Promise((resolve, reject) => {
+      const waiting = { sinceMs: this.#parts.clock.monotonicMs(), reject };
+      this.#waiting.add(waiting);
+      const begin = (): boolean => this.#waiting.delete(waiting);
+      this.#take(puts, batch, begin).then(resolve, reject).finally(begin);
+    });
+  }
+
+  /** @param begin its turn has come; it returns false when the batch has been refused meanwhile */
+  #take(puts: readonly KeyedRecord[], batch: number, begin: () => boolean): Promise<WriteStatus> {
     const { maintenance, seal, writes } = this.#parts;
     return maintenance.alone(async (quiet) => {
+      if (!begin()) return WriteStatus.failed;
       const packed = pack(puts);
       try {
         await writes.hold(packed.largestTimestamp);

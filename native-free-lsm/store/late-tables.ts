@@ -48,6 +48,14 @@ export class LateTables {
     if (!this.#isOver && this.#load(Number.POSITIVE_INFINITY)) this.#end();
   }
 
+  /**
+   * As `finish`, for whoever can do without. While another try is due it does nothing: a try that fails costs all that
+   * waits for the threads.
+   */
+  finishUnlessFailing(): void {
+    if (!this.#retry.pending) this.finish();
+  }
+
   /** No version with a larger timestamp is in tables that are not loaded. */
   get unknownTo(): number {
     let newest = 0;

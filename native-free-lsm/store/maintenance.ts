@@ -57,6 +57,8 @@ interface MaintenanceParts {
    * stay until it has something to hide. It is over by the end of the batch's turn.
    */
   readonly awaitsBatch: () => boolean;
+  /** It is not known for so long whether what came from outside is on the disk, as the manifest cannot be written. */
+  readonly onDoubtLasts: (forMs: number) => void;
   /** No arena is left for the writer's next memtable, so whatever pins one must give it up. */
   readonly onArenasShort: () => void;
   /** Whether `onFlushed` needs to know the slots of a memtable that is flushed from now on. */
@@ -347,6 +349,7 @@ export class Maintenance {
     conditions.failing('manifest', error);
     this.steerWriter();
     report(`writes wait until the manifest can be written, which fails: ${error.message}`);
+    this.#tellOfDoubt(clock.monotonicMs());
     while (this.#commits.isInDoubt && !this.#isClosing) {
       await new Promise<void>((resolve) => void clock.after(DOUBT_RETRY_MS, resolve));
       // Any edit that is taken will do, and one is that nothing else waits for.
@@ -356,6 +359,14 @@ export class Maintenance {
     conditions.works('manifest');
     this.steerWriter();
     report('the manifest can be written again');
+  }
+
+  /** The disk may be long in answering, so it is told beside that, and not between. */
+  #tellOfDoubt(sinceMs: number): void {
+    if (!this.#commits.isInDoubt || this.#isClosing || this.#closed) return;
+    const { clock, onDoubtLasts } = this.#parts;
+    onDoubtLasts(clock.monotonicMs() - sinceMs);
+    clock.after(DOUBT_RETRY_MS, () => this.#tellOfDoubt(sinceMs));
   }
 
   /** Something of a table could not be read: what can be is brought to other tables, and the table is set aside. */

@@ -251,7 +251,7 @@ export class RecordStore extends ReadableStore {
   lostTo(slot: number): number {
     // A table that is not loaded yet may be damaged.
     const { lateTables, maintenance } = this.#parts;
-    lateTables.finish();
+    lateTables.finishUnlessFailing();
     return Math.max(this.#slots.lostTo(slot), maintenance.damagedTo, lateTables.unknownTo);
   }
 

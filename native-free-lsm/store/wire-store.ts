@@ -191,6 +191,10 @@ function connect(
     conditions,
     isHeld,
     awaitsBatch: () => writes.awaitsBatch,
+    onDoubtLasts: (forMs) => {
+      writes.stalled(forMs);
+      largeBatches.stalled(forMs);
+    },
     onArenasShort: () => keeper.makeRoom(),
     usesFlushedSlots: () => slots.usesFlushedSlots,
     onFlushed: (generation, flushed) => slots.flushed(generation, flushed),
@@ -293,7 +297,14 @@ function connect(
     await writes.barrierUnderWay();
     return arenas.activeGeneration;
   };
-  const largeBatches = new LargeBatches({ maintenance, superVersions, writes, seal: sealUnderWay });
+  const largeBatches = new LargeBatches({
+    clock: executor.clock,
+    options,
+    maintenance,
+    superVersions,
+    writes,
+    seal: sealUnderWay,
+  });
   traffic.add(writes);
   traffic.add(reads);
 

@@ -88,6 +88,7 @@ export class WriteQueue {
   /** While any waits. */
   #waitBeganMs = 0;
   readonly #held = new HeldWrites();
+  readonly #stallTimeoutMs: number;
   #failure: LsmError | undefined;
   /** Why writes fail at the moment, as the writer has told. */
   #failing: LsmError | undefined;
@@ -100,6 +101,7 @@ export class WriteQueue {
     deadlines: WriteDeadlines,
     maxWaitingBytes: number,
     maxBatchBytes: number,
+    stallTimeoutMs: number,
     clock: EngineClock,
     events: WriterEvents,
   ) {
@@ -109,6 +111,7 @@ export class WriteQueue {
     this.#maxWritesInRing = responses.bytes.length / RESPONSE_BYTES_PER_WRITE;
     this.#deadlines = deadlines;
     this.#maxWaitingBytes = maxWaitingBytes;
+    this.#stallTimeoutMs = stallTimeoutMs;
     this.#clock = clock;
     this.#events = events;
   }
@@ -267,7 +270,23 @@ export class WriteQueue {
   /** Fails what was held back. */
   refuseHeld(error: LsmError): void {
     this.#held.releaseUpTo();
-    for (const { payloadBytes, sink, token } of this.#held.takeAll()) {
+    this.#refuse(this.#held.takeAll(), error);
+  }
+
+  /**
+   * What is held back waits for something that has failed for so long: refuses what has waited long enough.
+   */
+  stalled(forMs: number): void {
+    if (forMs < this.#stallTimeoutMs || this.#held.count === 0) return;
+    const late = this.#held.takeHeldSince(this.#clock.monotonicMs() - this.#stallTimeoutMs);
+    if (late.length === 0) return;
+    this.#refuse(late, errorOfWriteCode(WriteCode.overloaded));
+    // Others may have been held back for the sake of those alone.
+    this.#passOn();
+  }
+
+  #refuse(held: readonly QueuedWrite[], error: LsmError): void {
+    for (const { payloadBytes, sink, token } of held) {
       this.#waitingBytes -= payloadBytes;
       fail(sink, token, error);
     }
@@ -384,7 +403,7 @@ export class WriteQueue {
       return;
     }
     this.#waitingBytes += write.payloadBytes;
-    this.#held.add(write);
+    this.#held.add(write, this.#clock.monotonicMs());
   }
 
   #enqueue(write: QueuedWrite): void {

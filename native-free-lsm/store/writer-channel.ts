@@ -58,8 +58,8 @@ export class WriterChannel {
     superVersions.attachWriter(requests);
     const responses = new RingConsumer(this.#responseRing);
     const deadlines = new WriteDeadlines(this.#deadlines);
-    const { maxBatchBytes, maxQueuedWriteBytes } = options;
-    const bounds = [maxQueuedWriteBytes, maxBatchBytes] as const;
+    const { maxBatchBytes, maxQueuedWriteBytes, writeStallTimeoutMs } = options;
+    const bounds = [maxQueuedWriteBytes, maxBatchBytes, writeStallTimeoutMs] as const;
     this.queue = new WriteQueue(requests, responses, deadlines, ...bounds, executor.clock, {
       ...events,
       onSyncAsked: (framesPushed) => {

@@ -42,7 +42,7 @@ class Queue {
   #take(name: string, write: QueuedWrite): boolean {
     if (!this.held.holds(write)) return true;
     this.#names.set(write, name);
-    this.held.add(write);
+    this.held.add(write, 0);
     return false;
   }
 

@@ -278,7 +278,7 @@ test('while the disk does not say whether the records are there, nothing older i
   });
   const newer = await simulation.settle(writeRecordTo(store, keyOf(2), entry(2, 60).record));
   assert.equal(newer.status, WriteStatus.applied, 'what is newer is held up by nothing');
-  await simulation.pass(1_000);
+  await simulation.pass(500);
   assert.equal(isAnswered, false);
   // Whatever is on the disk now, nothing older was acknowledged above it.
   const restarted = simulation.restartWith(simulation.fs.kill());

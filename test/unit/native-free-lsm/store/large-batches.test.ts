@@ -6,6 +6,7 @@ import {
   type Engine,
   type KeyedRecord,
   type KeyOperation,
+  type LsmError,
   type RecordStore,
   recordTimestamp,
   WriteStatus,
@@ -477,5 +478,53 @@ test('while the disk does not say whether it is there, it is not answered, and a
   const again = await killed.openEngine();
   assert.deepEqual(await versions(killed, again), expected);
   await killed.settle(again.close());
+  await simulation.settle(engine.close());
+});
+
+test('what waits behind one of which the disk does not say whether it is there is refused in time', async () => {
+  const simulation = new EngineSimulation({ ...TINY_OPTIONS, writeStallTimeoutMs: 500 });
+  const engine = await simulation.openEngine();
+  await simulation.settle(engine.put(keyOf(0), bytesFor('before')));
+  await simulation.settle(engine.flush());
+  let fails = true;
+  simulation.fs.onCall = ({ operation, path }) => {
+    if (fails && operation === 'fdatasync' && path.includes('MANIFEST'))
+      throw fileSystemError('EIO', operation, path);
+    return undefined;
+  };
+  const answers = new Map<string, string>();
+  const note = (name: string, call: Promise<unknown>): Promise<unknown> =>
+    call.then(
+      () => answers.set(name, 'done'),
+      (error: LsmError) => answers.set(name, error.code),
+    );
+  const condition = { key: keyOf(1), version: null };
+  const batch = note('batch', engine.write(batchOf('batch')));
+  const calls = [
+    note('conditional', engine.writeIf([condition], [put(1, 'conditional')])),
+    note('behind', engine.put(keyOf(1), bytesFor('behind'))),
+    note('range', engine.clear()),
+    note('second batch', engine.write(batchOf('second'))),
+  ];
+  await simulation.pass(400);
+  assert.deepEqual([...answers], []);
+  await simulation.pass(250);
+  const refused = ['conditional', 'behind', 'range', 'second batch'].map((name) => [name, 'OVERLOADED']);
+  assert.deepEqual([...answers].toSorted(), refused.toSorted());
+  // As long again for what comes later.
+  calls.push(note('late', engine.writeIf([condition], [put(1, 'late')])));
+  await simulation.pass(400);
+  assert.ok(!answers.has('late'));
+  await simulation.pass(250);
+  assert.equal(answers.get('late'), 'OVERLOADED');
+  calls.push(note('last', engine.writeIf([condition], [put(1, 'last')])));
+  fails = false;
+  await simulation.settle(Promise.all([batch, ...calls]));
+  assert.equal(answers.get('batch'), 'IO_ERROR');
+  assert.equal(answers.get('last'), 'done');
+  const expected = all.map((key) => (key === 0 ? 'before' : key === 1 ? 'last' : null));
+  assert.deepEqual(await versions(simulation, engine), expected);
+  await simulation.settle(engine.write(batchOf('third')));
+  assert.deepEqual(await versions(simulation, engine), Array(KEYS).fill('third'));
   await simulation.settle(engine.close());
 });

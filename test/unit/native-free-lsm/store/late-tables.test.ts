@@ -279,6 +279,34 @@ test('a late table for which there is no memory is tried again, and whoever need
   assert.equal(simulation.fs.openDescriptors, 0);
 });
 
+test('whoever asks again and again what is lost has no table tried more often for it, and no write refused', async () => {
+  const { simulation, store } = opened(await filled());
+  let tries = 0;
+  failAllocations(simulation.fs, () => {
+    tries++;
+    return true;
+  });
+  await simulation.pass(1);
+  const triesBefore = tries;
+  assert.ok(triesBefore > 0);
+  let isAnswered = false;
+  const written = writeRecordTo(store, key(1), record(100, 'newer')).then(({ error }) => {
+    isAnswered = true;
+    return error;
+  });
+  for (let turn = 0; turn < 50; turn++) {
+    assert.ok(store.lostTo(slotOf(key(2))) >= 3);
+    await simulation.pass(1);
+  }
+  assert.equal(tries, triesBefore);
+  assert.equal(isAnswered, false, 'it waits for the next try');
+  // That fails, and is due later than the one before.
+  await simulation.pass(100);
+  assert.equal(((await written) as LsmError).code, 'OVERLOADED');
+  assert.equal(tries, triesBefore + 1);
+  await simulation.settle(store.close());
+});
+
 test('an engine whose late tables cannot be loaded is closed all the same, and nothing of it is lost', async () => {
   const { simulation, store } = opened(await filled());
   let isShort = true;
