@@ -10,7 +10,6 @@ import {
   invalidArgument,
   keyFault,
   optionalFault,
-  wholeNumberFault,
 } from './arguments.ts';
 import { boundedOperationFault } from './bounds-fault.ts';
 import type { LsmError } from './errors.ts';
@@ -181,9 +180,11 @@ function operationFault(name: string, operation: unknown): LsmError | undefined 
 /** How long a value is to live, in ms. */
 export function ttlFault(name: string, given: unknown): LsmError | undefined {
   if (given === undefined) return undefined;
-  const fault = wholeNumberFault(name, given, 1);
-  if (fault !== undefined || (given as number) <= MAX_TTL_MS) return fault;
-  return invalidArgument(`${name} must be at most ${MAX_TTL_MS}, which is a thousand years, not ${given}`);
+  if (Number.isSafeInteger(given) && (given as number) >= 1 && (given as number) <= MAX_TTL_MS)
+    return undefined;
+  return invalidArgument(
+    `${name} must be a whole number from 1 to ${MAX_TTL_MS}, which is a thousand years, not ${describe(given)}`,
+  );
 }
 
 /**

@@ -24,6 +24,10 @@ export function ioFailure(action: string, path: string, cause: unknown): LsmErro
     const message = `cannot ${action} ${path}: too many files are open; raise the limit (ulimit -n)`;
     return new LsmError('IO_ERROR', message, details);
   }
+  if (code === 'ENOTDIR') {
+    const message = `cannot ${action} ${path}: it, or a part of its path, is a file, and a folder is wanted`;
+    return new LsmError('IO_ERROR', message, details);
+  }
   const doing = `cannot ${action} ${path}`;
   return (
     outOfMemory(doing, cause, path) ??

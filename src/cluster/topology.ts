@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errorMessage, QuorateError } from '../errors.ts';
+import { jsonFault } from '../json-fault.ts';
 import { checkTopology, type Topology } from './topology-schema.ts';
 
 export type { Topology, TopologyNode } from './topology-schema.ts';
@@ -36,13 +37,14 @@ export function readTopology(path: string): Topology {
 }
 
 /** @param source the name under which faults are reported, such as the file's path */
-export function parseTopology(text: string, source: string): Topology {
+export function parseTopology(given: string, source: string): Topology {
+  // Editors on Windows begin a file with a byte order mark, which is not part of JSON.
+  const text = given.replace(/^\ufeff/, '');
   let document: unknown;
   try {
-    // Editors on Windows begin a file with a byte order mark, which is not part of JSON.
-    document = JSON.parse(text.replace(/^\ufeff/, ''));
+    document = JSON.parse(text);
   } catch (error) {
-    throw new QuorateError('INVALID_TOPOLOGY', `${source} is not JSON: ${errorMessage(error)}`, error);
+    throw new QuorateError('INVALID_TOPOLOGY', `${source} is not JSON: ${jsonFault(text, error)}`, error);
   }
   return validTopology(document, source);
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readFullySync } from '../../../../native-free-lsm/fs/file-system.ts';
 import { NodeFileSystem } from '../../../../native-free-lsm/fs/node-fs.ts';
+import { openReadOnly, RecordStore } from '../../../../native-free-lsm/index.ts';
 import { fileSystemContract } from './file-system-contract.ts';
 
 function temporary() {
@@ -114,4 +115,13 @@ test('a directory that cannot be made is an error, also where the system denies 
   const file = join(place.directory, 'file');
   writeFileSync(file, '');
   assert.throws(() => place.fs.makeDirectorySync(file), { code: 'EEXIST' });
+});
+
+test('whoever opens a file, or what lies below one, is told that a folder is wanted', async () => {
+  using place = temporary();
+  const file = join(place.directory, 'file');
+  writeFileSync(file, '');
+  const refused = { code: 'IO_ERROR', systemCode: 'ENOTDIR', message: /is a file, and a folder is wanted$/ };
+  for (const path of [file, join(file, 'below')]) assert.throws(() => RecordStore.open(path), refused);
+  await assert.rejects(openReadOnly(file), refused);
 });

@@ -171,7 +171,10 @@ test('fields are what they are said to be', () => {
 
 test('text that is not JSON, and a file that is not there, say so', () => {
   const invalid = (pattern: RegExp) => ({ code: 'INVALID_TOPOLOGY', message: pattern });
-  assert.throws(() => parseTopology('{', 'cluster.json'), invalid(/^cluster\.json is not JSON: /));
+  assert.throws(
+    () => parseTopology('{\n  "nodes": [},\n  "x": 1\n}', 'cluster.json'),
+    invalid(/^cluster\.json is not JSON: Unexpected token '}', at line 2, column 13$/),
+  );
   assert.throws(() => readTopology(join(tmpdir(), 'no', 'such', 'file')), invalid(/cannot be read: ENOENT/));
   const folder = mkdtempSync(join(tmpdir(), 'quorate-topology-'));
   try {
