@@ -20,7 +20,7 @@ import { until } from './until.ts';
 
 const RPC_PORT = 1;
 /** A busy machine takes longer than the second that is the default. */
-const REQUEST_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 
 interface StatusPeers {
   readonly peers: readonly { readonly id: string; readonly state: string }[];

@@ -1,6 +1,6 @@
 /** A server on a port of its own over services that a test controls. */
 import { Admission, type AdmissionLimits } from '../../../src/admission/admission.ts';
-import { systemClock } from '../../../src/clock.ts';
+import { type Clock, systemClock } from '../../../src/clock.ts';
 import { ENTRY_ENCODINGS } from '../../../src/http/entry-encoding.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
 import { Doors } from '../../../src/node/doors.ts';
@@ -126,7 +126,7 @@ const DEFAULTS: Options = {
   maxKeyBytes: 4096,
   maxRequestsInFlight: 256,
   maxBytesInFlight: 64 * 1024 * 1024,
-  headersTimeoutMs: 10_000,
+  headersTimeoutMs: 60_000,
   bodyTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
   rangeTimeoutMs: 10_000,
@@ -146,13 +146,13 @@ export class Harness implements AsyncDisposable {
   readonly server: HttpServer;
   readonly #doors: Doors;
 
-  private constructor(options: Partial<Options>, profiles: ProfileService | null) {
+  private constructor(options: Partial<Options>, profiles: ProfileService | null, admissionClock: Clock) {
     const say = (message: string): void => void this.logged.push(message);
     const log = { info: say, warn: say, error: say };
     const { entities, ranges, status } = this;
     const all = { ...DEFAULTS, ...options };
     const clock = systemClock;
-    this.admission = new Admission(all, clock);
+    this.admission = new Admission(all, admissionClock);
     const repairs = { repair: (first: number, last: number) => this.repaired.push(`${first}..${last}`) };
     const services = { entities, ranges, status, repairs, profiles };
     const context = { ...services, admission: this.admission, clock, log, firstEncoder: 1 };
@@ -160,11 +160,16 @@ export class Harness implements AsyncDisposable {
     this.#doors = new Doors([this.server], this.admission, clock);
   }
 
+  /**
+   * @param admissionClock one that stands still where requests are held: admission measures how fast they are answered,
+   *   and lets fewer in when a busy machine makes that slow
+   */
   static async start(
     options: Partial<Options> = {},
     profiles: ProfileService | null = null,
+    admissionClock: Clock = systemClock,
   ): Promise<Harness> {
-    const harness = new Harness(options, profiles);
+    const harness = new Harness(options, profiles, admissionClock);
     await harness.server.listen();
     return harness;
   }

@@ -5,6 +5,7 @@ import {
   MAX_PIPELINED_REQUESTS,
   MAX_REQUESTS_IN_WORK,
 } from '../../../src/admission/client-connection.ts';
+import { FakeClock } from '../../../src/simulation/fake-clock.ts';
 import { type EntityCall, Harness, request, until } from './harness.ts';
 
 test('pipelined requests are answered in order, whichever is ready first', async () => {
@@ -149,7 +150,8 @@ test('a request with a body, beyond the number allowed, is answered once, howeve
 test('a break belongs to the body of the last request that was parsed, whichever body is being read', async () => {
   const MIB = 1024 * 1024;
   const ANSWER_TIMEOUT_MS = 20_000;
-  await using harness = await Harness.start({ maxValueBytes: 8 * MIB, answerTimeoutMs: ANSWER_TIMEOUT_MS });
+  const limits = { maxValueBytes: 8 * MIB, answerTimeoutMs: ANSWER_TIMEOUT_MS };
+  await using harness = await Harness.start(limits, null, new FakeClock());
   const held: EntityCall[] = [];
   harness.entities.behaviour = (call) => {
     if (call.key.startsWith('large')) held.push(call);
