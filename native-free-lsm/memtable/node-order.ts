@@ -36,6 +36,8 @@ class SortMemory {
 
 /** Nothing else is sorted while a thread sorts. */
 let kept: SortMemory | undefined;
+/** Where nodes are gathered. Who begins to add them does nothing else until they are sorted. */
+let keptNodes = new Uint32Array(LEAST_NODES);
 
 function memoryFor(nodes: number): SortMemory {
   if (kept !== undefined && kept.codes.length >= nodes) return kept;
@@ -55,7 +57,7 @@ const NO_WORDS = new Uint32Array(0);
 export class NodeOrder {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  #nodes = new Uint32Array(LEAST_NODES);
+  #nodes = keptNodes;
   #count = 0;
   /** Whether those that were added so far are in order, and how many bytes all have in common. */
   #isInOrder = true;
@@ -90,6 +92,7 @@ export class NodeOrder {
         nodes = new Uint32Array(2 * count);
         nodes.set(this.#nodes);
         this.#nodes = nodes;
+        if (nodes.length <= MAX_KEPT_NODES) keptNodes = nodes;
       }
     }
     nodes[count] = node;

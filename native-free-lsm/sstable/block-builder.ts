@@ -3,8 +3,14 @@ import { withRoom } from '../format/copy.ts';
 import { writeUint32 } from '../format/integers.ts';
 import { varintBytes, writeVarint } from '../format/varint.ts';
 import { RESTART_BYTES } from './block.ts';
+import { Spares } from './spares.ts';
 
 const NO_KEYS_SHARE = 0x7fffffff;
+const FIRST_BYTES = 16 * 1024;
+/** The memory of a block with a huge record is not kept. */
+const MAX_KEPT_BYTES = 128 * 1024;
+
+const spares = new Spares<Uint8Array>(() => new Uint8Array(FIRST_BYTES));
 
 /** Builds one block after another in memory that it keeps; block.ts describes a block. */
 export class BlockBuilder {
@@ -21,7 +27,12 @@ export class BlockBuilder {
 
   constructor(restartInterval: number, blockSizeBytes: number) {
     this.#restartInterval = restartInterval;
-    this.bytes = new Uint8Array(blockSizeBytes * 2);
+    this.bytes = withRoom(spares.take(), 0, blockSizeBytes * 2);
+  }
+
+  /** Call it once, when it is not used any more: its memory then serves for another. */
+  release(): void {
+    if (this.bytes.length <= MAX_KEPT_BYTES) spares.giveBack(this.bytes);
   }
 
   /** The size of the block if it were finished now. */

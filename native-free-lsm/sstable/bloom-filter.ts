@@ -41,17 +41,21 @@ export function bloomFilterBytes(keys: number, bitsPerKey: number): number {
   return lineCount(keys, bitsPerKey) * LINE_BYTES + TAIL_BYTES;
 }
 
-/** Builds the stored form of a filter for the keys whose `hashBytes` with this seed are `hashes[0, count)`. */
+/**
+ * Builds the stored form of a filter for the keys whose `hashBytes` with this seed are `hashes[0, count)`.
+ * @param memory for it, of `bloomFilterBytes` or more, with anything in it
+ */
 export function buildBloomFilter(
   hashes: Uint32Array,
   count: number,
   bitsPerKey: number,
   seed: HashSeed,
+  memory: ArrayBuffer = new ArrayBuffer(bloomFilterBytes(count, bitsPerKey)),
 ): Uint8Array {
   const lines = lineCount(count, bitsPerKey);
   const probes = probesFor(bitsPerKey);
-  const bytes = new Uint8Array(lines * LINE_BYTES + TAIL_BYTES);
-  const words = new Uint32Array(bytes.buffer, 0, lines * LINE_WORDS);
+  const bytes = new Uint8Array(memory, 0, lines * LINE_BYTES + TAIL_BYTES);
+  const words = new Uint32Array(memory, 0, lines * LINE_WORDS).fill(0);
   setBits(words, hashes, count, lines, probes);
   writeUint32(bytes, lines * LINE_BYTES, probes);
   writeUint32(bytes, lines * LINE_BYTES + 4, seed.low);

@@ -1,17 +1,11 @@
 import { copyBytes } from '../format/bytes.ts';
 import type { FileSystem } from '../fs/file-system.ts';
 import { ioFailure } from '../fs/io-failure.ts';
+import { Spares } from './spares.ts';
 
 const CAPACITY_BYTES = 512 * 1024;
 
-/** A thread alone writes a flush out of a compaction. */
-const MAX_SPARE = 2;
-
-/**
- * Buffers that this thread uses again, because it writes one table after another. As garbage, a buffer of this size
- * would be collected late, since a thread with little other garbage seldom collects any.
- */
-const spare: Uint8Array[] = [];
+const spares = new Spares<Uint8Array>(() => new Uint8Array(CAPACITY_BYTES));
 
 /** Gathers what is appended to a file into few large writes, and syncs the file in steps. */
 export class OutputBuffer {
@@ -33,7 +27,7 @@ export class OutputBuffer {
     this.#fd = fd;
     this.#file = file;
     this.#syncEveryBytes = syncEveryBytes;
-    this.#buffer = spare.pop() ?? new Uint8Array(CAPACITY_BYTES);
+    this.#buffer = spares.take();
   }
 
   /** The offset of the next byte in the file. */
@@ -60,7 +54,7 @@ export class OutputBuffer {
 
   /** Call it once, when nothing more is appended: its memory then serves for the next file. */
   release(): void {
-    if (spare.length < MAX_SPARE) spare.push(this.#buffer);
+    spares.giveBack(this.#buffer);
   }
 
   #write(bytes: Uint8Array): void {

@@ -1,15 +1,8 @@
+import { Spares } from './spares.ts';
+
 const FIRST_ROOM = 1024;
 /** Columns of more rows are not kept: 18 MiB. A table of 32 MiB has as many if its records have 64 bytes. */
 const MAX_KEPT_ROWS = 512 * 1024;
-
-/** A thread alone writes a flush out of a compaction. */
-const MAX_SPARE = 2;
-
-/**
- * Columns that this thread uses again, because it writes one table after another. As garbage they would be collected
- * late, since a thread with little other garbage seldom collects any.
- */
-const spare: RowColumns[] = [];
 
 /** What is gathered of each record of a table while it is written, by row. */
 export class RowColumns {
@@ -21,13 +14,15 @@ export class RowColumns {
   blocks = new Uint32Array(FIRST_ROOM);
   /** Of the keys, for the filter. It has room of its own, as it is there also where nothing else is gathered. */
   hashes = new Uint32Array(FIRST_ROOM);
+  /** For the filter. */
+  #filter = new ArrayBuffer(0);
   /** For the numbers of rows while they are sorted. */
   order = new Uint32Array(FIRST_ROOM);
   otherOrder = new Uint32Array(FIRST_ROOM);
 
   /** Columns that nobody else uses, with anything in them. */
   static take(): RowColumns {
-    return spare.pop() ?? new RowColumns();
+    return spares.take();
   }
 
   get room(): number {
@@ -51,12 +46,21 @@ export class RowColumns {
     this.hashes = grown(this.hashes, new Uint32Array(this.hashes.length * 2));
   }
 
+  /** Memory for the filter, of so many bytes or more, with anything in it. */
+  filterMemory(lengthBytes: number): ArrayBuffer {
+    // As rooms double, so that tables of about one size need no other.
+    if (this.#filter.byteLength < lengthBytes) this.#filter = new ArrayBuffer(2 * lengthBytes);
+    return this.#filter;
+  }
+
   /** Call it once, when they are not used any more. */
   release(): void {
     const rows = Math.max(this.room, this.hashes.length);
-    if (rows <= MAX_KEPT_ROWS && spare.length < MAX_SPARE) spare.push(this);
+    if (rows <= MAX_KEPT_ROWS) spares.giveBack(this);
   }
 }
+
+const spares = new Spares(() => new RowColumns());
 
 function grown<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
   to.set(from);

@@ -2,6 +2,7 @@ import { copyBytes } from '../format/bytes.ts';
 import { withRoom } from '../format/copy.ts';
 import { IndexCodes } from './index-codes.ts';
 import { commonPrefixBytes } from './separator.ts';
+import { Spares } from './spares.ts';
 
 /**
  * The index of a table: for each data block a key at or above all of its keys and under all of the next one's
@@ -281,6 +282,9 @@ export function indexFault(
   return undefined;
 }
 
+/** The memory of larger indexes is not kept. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
 /** Builds an index while its table is written. */
 export class TableIndexBuilder {
   #blocks = 0;
@@ -288,14 +292,34 @@ export class TableIndexBuilder {
   #keys: Uint8Array = new Uint8Array(BLOCKS_AT_START * 16);
   #keysEnd = 0;
   #dataEnd = 0;
+  #finished = new Uint32Array(0);
   /** The first block of each group. */
-  readonly #groups: number[] = [];
+  #groups: number[] = [];
   /** The first key, and the key that begins the current group. */
   readonly #first = new WholeKey();
   readonly #head = new WholeKey();
   /** How the last key would be stored: without this many leading bytes, or at the beginning of a group. */
   #shared = 0;
   #beginsGroup = true;
+
+  /** A builder that nobody else uses. */
+  static take(): TableIndexBuilder {
+    return spares.take();
+  }
+
+  /** Call it once, when it is not used any more: it then serves for the next table. */
+  release(): void {
+    if (this.#words.byteLength + this.#keys.length + this.#finished.byteLength > MAX_KEPT_BYTES) return;
+    this.#blocks = 0;
+    this.#keysEnd = 0;
+    this.#dataEnd = 0;
+    this.#groups = [];
+    this.#first.clear();
+    this.#head.clear();
+    this.#shared = 0;
+    this.#beginsGroup = true;
+    spares.giveBack(this);
+  }
 
   get sizeBytes(): number {
     return (entryAt(this.#blocks) + END_WORDS + this.#groups.length) * 4 + this.#keysEnd;
@@ -337,12 +361,15 @@ export class TableIndexBuilder {
     this.#blocks++;
   }
 
-  /** The index as it is stored. */
+  /** The index as it is stored. It stays as it is until the builder is released. */
   finish(): Uint8Array {
     const end = entryAt(this.#blocks);
-    const words = new Uint32Array(end + END_WORDS + this.#groups.length);
-    const keysStart = words.byteLength;
-    const bytes = new Uint8Array(keysStart + this.#keysEnd);
+    const { sizeBytes } = this;
+    const keysStart = sizeBytes - this.#keysEnd;
+    // More than it takes, so that the indexes of tables of about one size need no other memory.
+    if (this.#finished.byteLength < sizeBytes) this.#finished = new Uint32Array(sizeBytes >>> 1);
+    const words = this.#finished;
+    const bytes = new Uint8Array(words.buffer, 0, sizeBytes);
     words[0] = this.#blocks;
     words[1] = this.#groups.length;
     words.set(this.#words.subarray(0, this.#blocks * ENTRY_WORDS), ENTRIES);
@@ -350,7 +377,6 @@ export class TableIndexBuilder {
     words[end + KEY] = bytes.length;
     words[end + OFFSET] = this.#dataEnd;
     words.set(this.#groups, end + END_WORDS);
-    bytes.set(new Uint8Array(words.buffer), 0);
     copyBytes(this.#keys, 0, this.#keysEnd, bytes, keysStart);
     return bytes;
   }
@@ -367,6 +393,8 @@ export class TableIndexBuilder {
   }
 }
 
+const spares = new Spares(() => new TableIndexBuilder());
+
 /** A copy of one key at a time; empty at first. */
 class WholeKey {
   #bytes: Uint8Array = new Uint8Array(64);
@@ -376,6 +404,10 @@ class WholeKey {
     this.#bytes = withRoom(this.#bytes, 0, length);
     copyBytes(key, 0, length, this.#bytes, 0);
     this.#length = length;
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 
   commonBytes(key: Uint8Array, length: number): number {

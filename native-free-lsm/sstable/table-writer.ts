@@ -94,7 +94,7 @@ export class TableWriter implements Disposable {
   readonly #output: OutputBuffer;
   readonly #block: BlockBuilder;
   readonly #compress: BlockCompressor;
-  readonly #index = new TableIndexBuilder();
+  readonly #index = TableIndexBuilder.take();
   readonly #columns = RowColumns.take();
   readonly #slots: SlotSectionBuilder | null;
   #blocks = 0;
@@ -309,7 +309,8 @@ export class TableWriter implements Disposable {
     addMeta(MetaBlockType.index, true, this.#index.finish());
     const { bloomBitsPerKey: bits, hashSeed } = this.#options;
     if (bits > 0) {
-      const filter = buildBloomFilter(this.#columns.hashes, this.#entries, bits, hashSeed);
+      const memory = this.#columns.filterMemory(bloomFilterBytes(this.#entries, bits));
+      const filter = buildBloomFilter(this.#columns.hashes, this.#entries, bits, hashSeed, memory);
       addMeta(MetaBlockType.bloomFilter, false, filter);
     }
     if (this.#slots !== null) addMeta(MetaBlockType.slotVersions, false, this.#slots.finish());
@@ -358,6 +359,8 @@ export class TableWriter implements Disposable {
     this.#fd = -1;
     this.#output.release();
     this.#columns.release();
+    this.#index.release();
+    this.#block.release();
     this.#fs.closeSync(fd);
   }
 }

@@ -8,8 +8,11 @@ import {
 } from '../../../../native-free-lsm/sstable/table-index.ts';
 import { arbitraryKey, sortedUnique } from './table-support.ts';
 
-function indexOf(keys: readonly Uint8Array[], blockBytes = 100): SharedArrayBuffer {
-  const builder = new TableIndexBuilder();
+function indexOf(
+  keys: readonly Uint8Array[],
+  blockBytes = 100,
+  builder = new TableIndexBuilder(),
+): SharedArrayBuffer {
   keys.forEach((key, ordinal) => {
     const sizeBytes = builder.sizeBytes + builder.entryBytes(key, key.length);
     const offset = ordinal * (blockBytes + 5);
@@ -46,6 +49,20 @@ test('the first block whose key is at or above the wanted one is found', () => {
         }
       },
     ),
+  );
+});
+
+test('a builder that is used again builds what a new one does, and none serves two tables at once', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(arbitraryKey, { minLength: 1, maxLength: 40 })), (tables) => {
+      for (const drawn of tables) {
+        const keys = sortedUnique(drawn);
+        const builders = [TableIndexBuilder.take(), TableIndexBuilder.take()];
+        assert.notEqual(builders[0], builders[1]);
+        for (const builder of builders) assert.deepEqual(indexOf(keys, 100, builder), indexOf(keys));
+        for (const builder of builders) builder.release();
+      }
+    }),
   );
 });
 

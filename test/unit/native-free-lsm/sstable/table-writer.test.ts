@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LsmError, type LsmErrorCode } from '../../../../native-free-lsm/errors.ts';
 import { encodeRecord } from '../../../../native-free-lsm/format/record.ts';
-import { type FileSystemOperation, fileSystemError } from '../../../../native-free-lsm/simulation/index.ts';
+import {
+  type FileSystemOperation,
+  fileSystemError,
+  type MemoryFileSystem,
+} from '../../../../native-free-lsm/simulation/index.ts';
 import { loadTable } from '../../../../native-free-lsm/sstable/load-table.ts';
 import { TableReader } from '../../../../native-free-lsm/sstable/table-reader.ts';
 import { TableWriter } from '../../../../native-free-lsm/sstable/table-writer.ts';
@@ -285,4 +289,31 @@ test('a reader is made of nothing but plain data', () => {
   const table = tableOf([entryOf('a')]);
   const reader = new TableReader(structuredClone(table.reader.handle));
   assert.notEqual(lookUp({ ...table, reader }, Buffer.from('a')), undefined);
+});
+
+test('a table that is written out of the syncs of another one leaves that as it is', () => {
+  const options = { ...OPTIONS, compression: 'none' } as const;
+  const write = (fs: MemoryFileSystem, id: number, entries: readonly Entry[]): Buffer => {
+    const writer = new TableWriter(fs, DIRECTORY, id, options, 1);
+    for (const entry of entries) add(writer, entry);
+    writer.finish(1);
+    return Buffer.from(fs.contents(`${DIRECTORY}/${String(id).padStart(6, '0')}.sst`));
+  };
+  const value = Buffer.alloc(100, 'v');
+  const others = numberedEntries(900, Buffer.from('of the other table'));
+  const other = write(emptyFileSystem(), 1, others);
+  // Some of these have so many bytes that the sync comes between two of the parts behind the blocks.
+  for (let count = 3600; count < 4000; count += 20) {
+    const entries = numberedEntries(count, value);
+    const alone = write(emptyFileSystem(), 1, entries);
+    const fs = emptyFileSystem();
+    let id = 1;
+    fs.onCall = ({ operation }) => {
+      if (operation !== 'fdatasync' || id > 1) return undefined;
+      for (id = 2; id < 4; id++) assert.ok(write(fs, id, others).equals(other));
+      id = 1;
+      return undefined;
+    };
+    assert.ok(write(fs, 1, entries).equals(alone), `${count} entries`);
+  }
 });
