@@ -84,7 +84,7 @@ async function startLongFill(): Promise<ChildProcess> {
   const engine = join(data, 'node-1', 'engine');
   await until(
     () => existsSync(engine) && readdirSync(engine).some((name) => name.endsWith('.tmp')),
-    20_000,
+    60_000,
     () => 'the fill writes nothing',
   );
   return child;

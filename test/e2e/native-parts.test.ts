@@ -54,7 +54,7 @@ test('a node serves with the native parts of its dependencies removed', async ()
   try {
     await until(
       () => output.includes('Ctrl-C stops.'),
-      20_000,
+      60_000,
       () => `serve said: ${output}`,
     );
     assert.equal((await client.put(port, 'key', 'value')).status, 201);

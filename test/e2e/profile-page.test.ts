@@ -42,7 +42,15 @@ const READ = `(() => {
     return [g.getAttribute('name'), Number(rect.getAttribute('width')) / whole, rect.getAttribute('fill')];
   });
   window.flameGraphs.search('HOT');
-  return new Promise((done) => setTimeout(() => done({
+  // Boxes grow to their width, which takes longer on a busy machine; d3 marks what still changes.
+  const isStill = () => [...document.querySelectorAll('#graphs *')].every((node) => node.__transition === undefined);
+  const still = async () => {
+    for (let looks = 0; looks < 300; looks++) {
+      await new Promise((later) => setTimeout(later, 100));
+      if (isStill()) return;
+    }
+  };
+  return still().then(() => ({
     title: document.title,
     text: document.body.innerText,
     scripts: document.querySelectorAll('script').length,
@@ -52,7 +60,7 @@ const READ = `(() => {
     details: [...document.querySelectorAll('.details')].map((p) => p.textContent),
     highlighted: [...document.querySelectorAll('g.frame')]
       .filter((g) => g.querySelector('rect').getAttribute('fill') === '#e600e6').map((g) => g.getAttribute('name')),
-  }), 100));
+  }));
 })()`;
 
 async function read(html: string): Promise<Read> {

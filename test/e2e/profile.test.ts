@@ -181,7 +181,7 @@ describe('profile', { timeout: 120_000 }, () => {
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     await until(
       () => stderr.includes('run 1 of 5'),
-      20_000,
+      60_000,
       () => stderr,
     );
     assert.equal(readdirSync(temporary).length, 1);
