@@ -35,8 +35,12 @@ test('each kind of answer is counted as what it is', async () => {
       });
     }
   });
-  const { answers, goodBytes, p99Ms } = await new LoadGenerator(load(port, { seconds: 1.5 })).run();
+  const run = () => new LoadGenerator(load(port, { seconds: 1.5 })).run();
+  let result = await run();
+  // A busy machine may have none of a kind in so short a time; a kind that is not counted is missing each time.
+  for (let tries = 1; tries < 10 && Object.values(result.answers).includes(0); tries++) result = await run();
   server.close();
+  const { answers, goodBytes, p99Ms } = result;
   for (const [kind, number] of Object.entries(answers)) assert.ok(number > 0, `${kind}: ${number}`);
   assert.equal(goodBytes, answers.good * 100_000);
   assert.ok(p99Ms >= 250, `${p99Ms}`);
