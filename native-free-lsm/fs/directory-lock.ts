@@ -1,4 +1,5 @@
-import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { LsmError } from '../errors.ts';
 import type { DirectoryLock } from './file-system.ts';
 
@@ -22,14 +23,22 @@ export function lockDirectory(path: string): DirectoryLock {
   return new SqliteLock(path);
 }
 
+/** What tells files apart, whatever their names are. */
+interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
 class SqliteLock implements DirectoryLock {
   readonly #path: string;
   #held: Disposable;
+  #file: FileIdentity;
   #isExclusive: boolean;
 
   constructor(path: string) {
     this.#path = path;
     this.#held = lock(path);
+    this.#file = statSync(path, { bigint: true });
     this.#isExclusive = isWritable(path);
   }
 
@@ -47,7 +56,18 @@ class SqliteLock implements DirectoryLock {
       );
     this.#held[Symbol.dispose]();
     this.#held = lock(this.#path);
+    this.#file = statSync(this.#path, { bigint: true });
     this.#isExclusive = true;
+  }
+
+  async isInPlace(): Promise<boolean> {
+    try {
+      const { dev, ino } = await stat(this.#path, { bigint: true });
+      return dev === this.#file.dev && ino === this.#file.ino;
+    } catch (error) {
+      // Any other failure is one of the disk, and says nothing about the file.
+      return (error as { code?: string }).code !== 'ENOENT';
+    }
   }
 
   [Symbol.dispose](): void {

@@ -7,6 +7,11 @@ export interface DirectoryLock extends Disposable {
    *   lost
    */
   makeExclusive(): void;
+  /**
+   * Whether the file at the path of the lock is the one that is held, as far as anybody can say: somebody else can take
+   * the lock of another one.
+   */
+  isInPlace(): Promise<boolean>;
 }
 
 /** What a path names. */

@@ -308,6 +308,7 @@ export class MemoryFileSystem extends SettledCallsFileSystem implements FileSyst
       file.references = 1;
       directory.change([[basename(path), file]]);
     }
+    const file = directory.names.get(basename(path));
     let held = true;
     let isExclusive = !this.isReadOnly;
     const makeExclusive = (): void => {
@@ -320,6 +321,7 @@ export class MemoryFileSystem extends SettledCallsFileSystem implements FileSyst
         return isExclusive;
       },
       makeExclusive,
+      isInPlace: async () => directory.names.get(basename(path)) === file,
       [Symbol.dispose]: () => {
         if (held) this.#locks.delete(key);
         held = false;

@@ -20,6 +20,7 @@ import type { EngineConditions, Worker } from './conditions.ts';
 import { DamagedTables } from './damaged-tables.ts';
 import { DueCompactions } from './due-compactions.ts';
 import { HealedTables } from './healed-tables.ts';
+import type { LockWatch } from './lock-watch.ts';
 import { LogNote } from './log-note.ts';
 import { LoneWork } from './lone-work.ts';
 import { Retry } from './retry.ts';
@@ -46,6 +47,7 @@ interface MaintenanceParts {
   readonly superVersions: SuperVersions;
   readonly arenas: Arenas;
   readonly manifest: Manifest;
+  readonly lockWatch: LockWatch;
   readonly nextFileId: number;
   readonly hashSeed: HashSeed;
   readonly report: (message: string) => void;
@@ -118,7 +120,13 @@ export class Maintenance {
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
     this.#words = new Int32Array(parts.control);
-    this.#commits = new VersionCommits(parts.fs, parts.manifest, parts.superVersions, parts.nextFileId);
+    this.#commits = new VersionCommits(
+      parts.fs,
+      parts.manifest,
+      parts.lockWatch,
+      parts.superVersions,
+      parts.nextFileId,
+    );
     const onTried = (): void => this.steerWriter();
     this.#logNote = new LogNote({ ...parts, words: this.#words, commits: this.#commits, onTried });
     this.#damagedTables = new DamagedTables(parts.superVersions, parts.conditions);
@@ -199,8 +207,8 @@ export class Maintenance {
     this.wake();
   }
 
-  /** A table could not be loaded: work waits until it is. */
-  startFailed(error: LsmError): void {
+  /** A table could not be loaded, or the lock is lost: nothing is done, and whoever waits is told. */
+  stopped(error: LsmError): void {
     this.lastError = error;
     this.#fail(error);
   }
@@ -350,7 +358,7 @@ export class Maintenance {
     this.steerWriter();
     report(`writes wait until the manifest can be written, which fails: ${error.message}`);
     this.#tellOfDoubt(clock.monotonicMs());
-    while (this.#commits.isInDoubt && !this.#isClosing) {
+    while (this.#commits.isInDoubt && !this.#isClosing && !this.#parts.lockWatch.isLost) {
       await new Promise<void>((resolve) => void clock.after(DOUBT_RETRY_MS, resolve));
       // Any edit that is taken will do, and one is that nothing else waits for.
       if (!this.#isClosing) await this.#commits.settleDoubt().catch(() => undefined);

@@ -2,6 +2,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { TableHandle } from '../sstable/table-handle.ts';
 import type { Manifest } from '../version/manifest.ts';
 import type { VersionEdit } from '../version/version.ts';
+import type { LockWatch } from './lock-watch.ts';
 import type { SuperVersions } from './super-versions.ts';
 
 /**
@@ -11,6 +12,7 @@ import type { SuperVersions } from './super-versions.ts';
 export class VersionCommits {
   readonly #fs: FileSystem;
   readonly #manifest: Manifest;
+  readonly #lockWatch: LockWatch;
   readonly #superVersions: SuperVersions;
   #nextFileId: number;
   /** The last log that is known to have been begun; 0: none in this run. */
@@ -18,9 +20,16 @@ export class VersionCommits {
   /** Tables of edits that were refused but may be on the disk: until a later edit is taken. */
   #doubtful: string[] = [];
 
-  constructor(fs: FileSystem, manifest: Manifest, superVersions: SuperVersions, nextFileId: number) {
+  constructor(
+    fs: FileSystem,
+    manifest: Manifest,
+    lockWatch: LockWatch,
+    superVersions: SuperVersions,
+    nextFileId: number,
+  ) {
     this.#fs = fs;
     this.#manifest = manifest;
+    this.#lockWatch = lockWatch;
     this.#superVersions = superVersions;
     this.#nextFileId = nextFileId;
   }
@@ -39,10 +48,12 @@ export class VersionCommits {
     const superVersions = this.#superVersions;
     const paths = handles.map(({ path }) => path);
     try {
+      await this.#lockWatch.check();
       await this.#append(edit);
     } catch (error) {
       if (this.#manifest.isInDoubt) this.#doubtful.push(...paths);
-      else await this.#remove(paths);
+      // They may have become another engine's.
+      else if (!this.#lockWatch.isLost) await this.#remove(paths);
       throw error;
     }
     // Edits are applied in the order in which they were appended: each waits for its own append, and appends end in

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { BlockCache, createBlockCacheMemory } from '../cache/block-cache.ts';
 import { keyCacheBytes } from '../cache/key-cache.ts';
 import { LsmError } from '../errors.ts';
@@ -6,6 +7,7 @@ import { ControlWord, createControl } from '../shared/control.ts';
 import { EpochDomain } from '../shared/epochs.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { RoleInit } from '../threads/protocol/posted-messages.ts';
+import { LOCK_FILE_NAME } from '../version/file-names.ts';
 import { Arenas } from './arenas.ts';
 import { BackgroundJobs } from './background-jobs.ts';
 import { BlockingReads } from './blocking-reads.ts';
@@ -16,6 +18,7 @@ import type { Environment } from './environment.ts';
 import { Ingestion } from './ingestion.ts';
 import { LargeBatches } from './large-batches.ts';
 import { LateTables } from './late-tables.ts';
+import { LockWatch } from './lock-watch.ts';
 import { Maintenance } from './maintenance.ts';
 import { OpeningHeld } from './opening-held.ts';
 import type { ReadPath } from './read-path.ts';
@@ -172,7 +175,15 @@ function connect(
     maintenance.wake();
     writer.ask();
   });
-  const isHeld = (): boolean => held.reason !== undefined;
+  const lockWatch = new LockWatch({
+    path: join(directory, LOCK_FILE_NAME),
+    lock: state.lock,
+    onLost: (fault) => {
+      writer.fail(fault);
+      maintenance.stopped(fault);
+    },
+  });
+  const isHeld = (): boolean => held.reason !== undefined || lockWatch.isLost;
   const jobs = new BackgroundJobs(executor, fs, control, tableMemory);
   const maintenance = new Maintenance({
     directory,
@@ -185,6 +196,7 @@ function connect(
     superVersions,
     arenas,
     manifest,
+    lockWatch,
     nextFileId: state.nextFileId,
     hashSeed,
     report,
@@ -280,6 +292,8 @@ function connect(
         arenas.taken(next);
         maintenance.rotated(next);
         keeper.rotated(next);
+        // It has said what there is to say.
+        void lockWatch.check().catch(() => undefined);
       },
       onBegun: (first) => maintenance.logBegun(first),
       onDamage,
@@ -340,7 +354,7 @@ function connect(
         // They have been published nowhere, as the threads could not do them, and would wait for nobody knows how long.
         writes.withdraw(error);
         reads.withdraw(error);
-        maintenance.startFailed(error);
+        maintenance.stopped(error);
       },
     },
   );

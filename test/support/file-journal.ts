@@ -217,7 +217,12 @@ export class JournaledFileSystem extends SettledCallsFileSystem implements FileS
 
   /** The test has one writer at a time. */
   lockSync(): DirectoryLock {
-    return { isExclusive: true, makeExclusive: () => undefined, [Symbol.dispose]: () => undefined };
+    return {
+      isExclusive: true,
+      makeExclusive: () => undefined,
+      isInPlace: async () => true,
+      [Symbol.dispose]: () => undefined,
+    };
   }
 
   get #alive(): MemoryFileSystem {
