@@ -55,7 +55,7 @@ export class BulkTable implements Disposable {
   /**
    * Adds an entry, which is copied.
    * @throws LsmError INVALID_ARGUMENT when the key is not above the one before it, or a range is invalid; NO_SPACE,
-   *   IO_ERROR
+   *   IO_ERROR; CLOSED after one of the two, after `finish`, and when it is disposed of
    */
   add(
     keyBytes: Uint8Array,
@@ -79,7 +79,7 @@ export class BulkTable implements Disposable {
   /**
    * Completes the table: its bytes are durable in every directory. Its name is durable once `BulkLoad.commit` has
    * returned.
-   * @throws LsmError INVALID_ARGUMENT when nothing was added; NO_SPACE, IO_ERROR
+   * @throws LsmError INVALID_ARGUMENT when nothing was added; NO_SPACE, IO_ERROR; CLOSED as `add`
    */
   finish(): TableMetadata {
     const metadata = this.#writer.finish(LEVELS - 1);

@@ -81,7 +81,7 @@ export interface TableWriterOptions {
 
 /**
  * Writes one table, entry by entry in ascending order of keys, to a temporary file that `finish` syncs and renames.
- * After any error only `abandon` may be called. Disposing abandons an unfinished table.
+ * After an error of the file only `abandon` may be called. Disposing abandons an unfinished table.
  */
 export class TableWriter implements Disposable {
   readonly #fs: FileSystem;
@@ -91,6 +91,11 @@ export class TableWriter implements Disposable {
   readonly #temporaryPath: string;
   #fd: number;
   #finished = false;
+  /**
+   * Nothing may be added, nor the table be finished: it is, or may have a part of a block only. When its file is closed
+   * its memory and descriptor may be those of another table.
+   */
+  #isOver = false;
   readonly #output: OutputBuffer;
   readonly #block: BlockBuilder;
   readonly #compress: BlockCompressor;
@@ -161,7 +166,7 @@ export class TableWriter implements Disposable {
    * Adds the entry of key `keyBytes[keyStart, keyEnd)` and record `recordBytes[recordStart, recordEnd)`, which are
    * copied.
    * @throws LsmError INVALID_ARGUMENT when the key is too long or not above the one before it, the record is invalid,
-   *   or the table would grow beyond 4 GiB; NO_SPACE, IO_ERROR
+   *   or the table would grow beyond 4 GiB; NO_SPACE, IO_ERROR; CLOSED after one of the two, and after `finish`
    */
   add(
     keyBytes: Uint8Array,
@@ -171,6 +176,7 @@ export class TableWriter implements Disposable {
     recordStart: number,
     recordEnd: number,
   ): void {
+    if (this.#isOver) throw over();
     const keyLength = keyEnd - keyStart;
     const recordLength = recordEnd - recordStart;
     const previous = this.#previousKey;
@@ -213,11 +219,13 @@ export class TableWriter implements Disposable {
    * Writes what is left, syncs the file and gives it its name; the caller syncs the directory.
    * @param level only for the metadata
    * @param ranges the range tombstones of the table
-   * @throws LsmError INVALID_ARGUMENT when nothing was added, NO_SPACE, IO_ERROR
+   * @throws LsmError INVALID_ARGUMENT when nothing was added, NO_SPACE, IO_ERROR, CLOSED as `add`
    */
   finish(level: number, ranges: RangeFragments | null = null): TableMetadata {
+    if (this.#isOver) throw over();
     if (this.#entries === 0) throw invalid('a table without entries');
     this.#endBlock(this.#previousKey, this.#previousKeyLength);
+    this.#isOver = true;
     const properties = withRanges(this.#properties(), ranges);
     this.#writeMeta(properties, ranges);
     const fileSizeBytes = this.#output.offset;
@@ -229,6 +237,7 @@ export class TableWriter implements Disposable {
   abandon(): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#isOver = true;
     try {
       this.#close();
     } catch {
@@ -289,8 +298,11 @@ export class TableWriter implements Disposable {
     const compression = stored === block ? Compression.none : Compression[this.#options.compression];
     writeBlockTrailer(this.#trailer, stored, compression);
     const offset = this.#output.offset;
+    // Unless both are there.
+    this.#isOver = true;
     this.#append(stored);
     this.#append(this.#trailer);
+    this.#isOver = false;
     this.#index.addBlock(offset, this.#output.offset, memoryBytes, key, keyLength);
     this.#blocksBytes += memoryBytes;
     this.#blocks++;
@@ -363,6 +375,13 @@ export class TableWriter implements Disposable {
     this.#block.release();
     this.#fs.closeSync(fd);
   }
+}
+
+function over(): LsmError {
+  return new LsmError(
+    'CLOSED',
+    'the table takes nothing more: it is finished or given up, or could not be written',
+  );
 }
 
 function invalid(what: string): LsmError {

@@ -317,3 +317,68 @@ test('a table that is written out of the syncs of another one leaves that as it 
     assert.ok(write(fs, 1, entries).equals(alone), `${count} entries`);
   }
 });
+
+/** A table that is written beside what `spoil` does to one that is over. */
+function besideOver(spoil: (over: TableWriter) => void): Uint8Array {
+  const fs = emptyFileSystem();
+  const over = new TableWriter(fs, DIRECTORY, 1, OPTIONS);
+  add(over, entryOf('a'));
+  over.finish(1);
+  const writer = new TableWriter(fs, DIRECTORY, 2, OPTIONS);
+  const entries = numberedEntries(600);
+  for (const entry of entries.slice(0, 500)) add(writer, entry);
+  spoil(over);
+  for (const entry of entries.slice(500)) add(writer, entry);
+  writer.finish(1);
+  return fs.contents(`${DIRECTORY}/000002.sst`);
+}
+
+test('a finished table takes nothing more, and the one that has its memory then is as it was', () => {
+  const alone = besideOver(() => undefined);
+  const spoiled = besideOver((over) => {
+    rejects(() => add(over, entryOf('z')), 'CLOSED', /takes nothing more/);
+    rejects(() => over.finish(1), 'CLOSED', /takes nothing more/);
+    over.abandon();
+    rejects(() => add(over, entryOf('z')), 'CLOSED', /takes nothing more/);
+  });
+  assert.ok(Buffer.from(spoiled).equals(alone));
+});
+
+test('a table that was given up takes nothing more', () => {
+  const writer = new TableWriter(emptyFileSystem(), DIRECTORY, 1, OPTIONS);
+  add(writer, entryOf('a'));
+  writer.abandon();
+  rejects(() => add(writer, entryOf('b')), 'CLOSED', /takes nothing more/);
+  rejects(() => writer.finish(1), 'CLOSED', /takes nothing more/);
+});
+
+test('a table that could not be written once is not finished as if it were whole', () => {
+  for (const operation of ['write', 'fdatasync', 'rename'] as const) {
+    const fs = emptyFileSystem();
+    const writer = new TableWriter(fs, DIRECTORY, 1, OPTIONS);
+    for (const entry of numberedEntries(500)) add(writer, entry);
+    fs.onCall = (call) => {
+      if (call.operation === operation) throw fileSystemError('ENOSPC', operation, call.path);
+      return undefined;
+    };
+    rejects(() => writer.finish(1), 'NO_SPACE', /000001/);
+    fs.onCall = () => undefined;
+    rejects(() => writer.finish(1), 'CLOSED', /takes nothing more/);
+    writer.abandon();
+    assert.deepEqual([fs.listSync(DIRECTORY), fs.openDescriptors], [[], 0], operation);
+  }
+});
+
+test('a table of which a block could not be written takes nothing more', () => {
+  const fs = emptyFileSystem();
+  const writer = new TableWriter(fs, DIRECTORY, 1, { ...OPTIONS, compression: 'none' });
+  fs.onCall = (call) => {
+    if (call.operation === 'write') throw fileSystemError('ENOSPC', 'write', call.path);
+    return undefined;
+  };
+  const entries = numberedEntries(2000, Buffer.alloc(1000, 'v'));
+  rejects(() => entries.forEach((entry) => void add(writer, entry)), 'NO_SPACE', /000001/);
+  fs.onCall = () => undefined;
+  rejects(() => add(writer, entryOf('z')), 'CLOSED', /takes nothing more/);
+  rejects(() => writer.finish(1), 'CLOSED', /takes nothing more/);
+});
