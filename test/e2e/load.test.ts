@@ -55,7 +55,11 @@ describe('load', () => {
       ...SHORT,
     ]);
     assert.match(scans.stdout.toString(), /95 % scan of 50 keys \(zipfian\), values of 1000/);
-    assert.match(scans.stdout.toString(), /statuses +200: \d+, 201: \d+/);
+    // One in twenty inserts: of few requests, on a busy machine, none may.
+    const [, scanned, inserted = '0'] =
+      /statuses +200: (\d+)(?:, 201: (\d+))?/.exec(scans.stdout.toString()) ?? [];
+    assert.ok(Number(inserted) > 0 || Number(scanned) < 300, scans.stdout.toString());
+    assert.ok(Number(scanned) > 0, scans.stdout.toString());
   });
 
   test('finds the highest rate that holds', async () => {

@@ -87,7 +87,8 @@ test('the status tells who the node is, how it is and whom it knows', async () =
     uptimeSeconds: 0,
     conditions: [],
   });
-  assert.equal((status.engine as { estimatedKeys: number }).estimatedKeys, 1);
+  // A round of anti-entropy may have kept promises of its own by then.
+  assert.ok((status.engine as { estimatedKeys: number }).estimatedKeys >= 1);
   assert.deepEqual(
     (status.peers as { id: string; state: string }[]).map(({ id, state }) => [id, state]),
     [['n0', 'up']],

@@ -9,7 +9,13 @@ import { takesLessThan, until } from '../../../support/until.ts';
 
 const EVERYWHERE = { ack: 3, from: 3 };
 const OVER_HTTP = {
-  settings: { ...defaultNodeSettings(), peerProtocol: 'http' as const, antiEntropyIntervalMs: 0 },
+  settings: {
+    ...defaultNodeSettings(),
+    peerProtocol: 'http' as const,
+    antiEntropyIntervalMs: 0,
+    // On a busy machine a request waits for its core again and again.
+    requestTimeoutMs: 10_000,
+  },
 };
 const REFUSAL =
   /^Nodes n\d and n\d differ in peer protocol: .*; every node of a cluster must be given the same --peer-protocol$/;
