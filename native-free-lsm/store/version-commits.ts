@@ -81,11 +81,12 @@ export class VersionCommits {
 
   /**
    * Has the manifest name a log that was begun; the version stays unchanged.
-   * @throws LsmError of the manifest
+   * @throws LsmError of the manifest, or that the directory may be another engine's
    */
-  note({ begunGeneration }: { readonly begunGeneration: number }): Promise<void> {
+  async note({ begunGeneration }: { readonly begunGeneration: number }): Promise<void> {
     this.#begunGeneration = begunGeneration;
-    return this.#append({ added: [], removed: [] });
+    await this.#lockWatch.check();
+    await this.#append({ added: [], removed: [] });
   }
 
   /** The writer has switched to this log: the next edit says so as well. */

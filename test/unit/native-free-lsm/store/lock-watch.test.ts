@@ -68,6 +68,21 @@ for (const [how, lose] of [
     }
   });
 
+test('an engine whose lock file was removed before its first write acknowledges none', {
+  skip: NO_LOCK_FILES_GO,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'native-free-lsm-lock-'));
+  try {
+    const directory = join(folder, 'db');
+    await using idle = await open(directory, {}, { report: () => undefined });
+    unlinkSync(join(directory, 'LOCK'));
+    await assert.rejects(idle.put('first', 'value'), LOST);
+    await assert.rejects(idle.put('second', 'value'), LOST);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('it is noticed when the next log begins, too', async () => {
   const options = { ...TINY_OPTIONS, maxSealedMemtables: 12 };
   // Nothing is flushed, so nothing changes the manifest.
