@@ -23,22 +23,20 @@ export function lockDirectory(path: string): DirectoryLock {
   return new SqliteLock(path);
 }
 
-/** What tells files apart, whatever their names are. */
-interface FileIdentity {
-  readonly dev: bigint;
-  readonly ino: bigint;
-}
-
 class SqliteLock implements DirectoryLock {
   readonly #path: string;
   #held: Disposable;
-  #file: FileIdentity;
+  /**
+   * The inode that is locked. Without the device, as in SQLite: its number may change while a file is open, where a file
+   * system has several or makes them up.
+   */
+  #inode: bigint;
   #isExclusive: boolean;
 
   constructor(path: string) {
     this.#path = path;
     this.#held = lock(path);
-    this.#file = statSync(path, { bigint: true });
+    this.#inode = inodeOf(path);
     this.#isExclusive = isWritable(path);
   }
 
@@ -56,14 +54,13 @@ class SqliteLock implements DirectoryLock {
       );
     this.#held[Symbol.dispose]();
     this.#held = lock(this.#path);
-    this.#file = statSync(this.#path, { bigint: true });
+    this.#inode = inodeOf(this.#path);
     this.#isExclusive = true;
   }
 
   async isInPlace(): Promise<boolean> {
     try {
-      const { dev, ino } = await stat(this.#path, { bigint: true });
-      return dev === this.#file.dev && ino === this.#file.ino;
+      return (await stat(this.#path, { bigint: true })).ino === this.#inode;
     } catch (error) {
       // Any other failure is one of the disk, and says nothing about the file.
       return (error as { code?: string }).code !== 'ENOENT';
@@ -73,6 +70,10 @@ class SqliteLock implements DirectoryLock {
   [Symbol.dispose](): void {
     this.#held[Symbol.dispose]();
   }
+}
+
+function inodeOf(path: string): bigint {
+  return statSync(path, { bigint: true }).ino;
 }
 
 /**
