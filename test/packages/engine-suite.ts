@@ -58,9 +58,12 @@ function compile(): void {
 /** Tests name modules by their addresses, too, which the compiler leaves as they are. */
 function nameCompiled(file: string): void {
   const code = readFileSync(file, 'utf8');
-  const named = code.replace(/(['"`])(\.{1,2}\/[\w./-]+)\.ts\1/g, (whole, quote, name) => {
-    const isThere = existsSync(path.join(path.dirname(file), `${name}.js`));
-    return isThere ? `${quote}${name}.js${quote}` : whole;
-  });
+  const named = code.replace(
+    /(['"`])(\.{1,2}\/[\w./-]+)\.ts(\?[\w-]+)?\1/g,
+    (whole, quote, name, query = '') => {
+      const isThere = existsSync(path.join(path.dirname(file), `${name}.js`));
+      return isThere ? `${quote}${name}.js${query}${quote}` : whole;
+    },
+  );
   if (named !== code) writeFileSync(file, named);
 }

@@ -9,7 +9,7 @@ import { PoolExecutor } from '../../native-free-lsm/threads/pool.ts';
 import { SingleThreadExecutor } from '../../native-free-lsm/threads/single-thread-executor.ts';
 import { SYNC_FAULTS, SyncedKind, SyncFaultMemory } from './sync-fault-memory.ts';
 
-const PRELOADED = new URL('preloaded-sync-faults.ts', import.meta.url).href;
+const PRELOADED = new URL('./preloaded-sync-faults.ts', import.meta.url).href;
 
 /** The files of the main thread. */
 class FaultyFiles extends NodeFileSystem {
