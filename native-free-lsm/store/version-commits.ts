@@ -48,7 +48,6 @@ export class VersionCommits {
     const superVersions = this.#superVersions;
     const paths = handles.map(({ path }) => path);
     try {
-      await this.#lockWatch.check();
       await this.#append(edit);
     } catch (error) {
       if (this.#manifest.isInDoubt) this.#doubtful.push(...paths);
@@ -83,10 +82,9 @@ export class VersionCommits {
    * Has the manifest name a log that was begun; the version stays unchanged.
    * @throws LsmError of the manifest, or that the directory may be another engine's
    */
-  async note({ begunGeneration }: { readonly begunGeneration: number }): Promise<void> {
+  note({ begunGeneration }: { readonly begunGeneration: number }): Promise<void> {
     this.#begunGeneration = begunGeneration;
-    await this.#lockWatch.check();
-    await this.#append({ added: [], removed: [] });
+    return this.#append({ added: [], removed: [] });
   }
 
   /** The writer has switched to this log: the next edit says so as well. */
@@ -94,7 +92,9 @@ export class VersionCommits {
     this.#begunGeneration = generation;
   }
 
-  #append(edit: VersionEdit): Promise<void> {
+  /** Every edit of a run comes by here, so none is made in a directory that may be another engine's. */
+  async #append(edit: VersionEdit): Promise<void> {
+    await this.#lockWatch.check();
     const begunGeneration = this.#begunGeneration;
     const begun = begunGeneration === 0 ? {} : { begunGeneration };
     return this.#manifest.append({ ...edit, ...begun, nextFileId: this.#nextFileId });
