@@ -51,6 +51,9 @@ export class LogWriter {
   #ragged = false;
   /** Whether such bytes were cut off, but a power loss may bring them back. */
   #isCutUnsynced = false;
+  /** What was there when another thread began to sync, and whether nothing was cut off since, which it may not cover. */
+  #begunBytes = 0;
+  #isCutCovered = false;
   /** Whether a mark may follow the last batch although writing or syncing it failed. */
   #mayBeMarked = false;
   #poison: LsmError | undefined;
@@ -169,13 +172,19 @@ export class LogWriter {
     this.#isCutUnsynced = false;
   }
 
-  /** For another thread that syncs the file; its end is told by `syncEnded`, and nothing is asked of the log before. */
-  get descriptor(): number {
+  /**
+   * Another thread begins to sync the file, which takes batches meanwhile; until `syncEnded` nothing else syncs or
+   * closes it, as the system tells an error of the disk only once.
+   * @returns the descriptor to sync
+   */
+  beginSync(): number {
+    this.#begunBytes = this.#lengthBytes;
+    this.#isCutCovered = true;
     return this.#fd;
   }
 
   /**
-   * Another thread has synced the file, or has failed to.
+   * Another thread has synced what was there when that began, or has failed to.
    * @throws LsmError POISONED, now and from every later call
    */
   syncEnded(failure: Error | undefined): void {
@@ -183,8 +192,8 @@ export class LogWriter {
       this.#poison = syncFailure(this.path, failure);
       throw this.#poison;
     }
-    this.#syncedBytes = this.#lengthBytes;
-    this.#isCutUnsynced = false;
+    this.#syncedBytes = this.#begunBytes;
+    if (this.#isCutCovered) this.#isCutUnsynced = false;
   }
 
   /** Cuts off what a failed append may have left. If this is not called, the next append does it. */
@@ -202,6 +211,7 @@ export class LogWriter {
     this.#ragged = false;
     this.#roomEnd = 0;
     this.#isCutUnsynced = true;
+    this.#isCutCovered = false;
   }
 
   /**

@@ -3,12 +3,15 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../threads/executor.ts';
 import { runBackgroundJob, runCheckpoint, runSlots } from '../threads/jobs.ts';
+import { endSync, type SyncsOnMain } from '../threads/main-synced-fs.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
   CheckpointJob,
   ReaderInit,
   SlotsJob,
+  SyncCall,
+  SyncEnd,
   WorkerMessage,
   WriterInit,
 } from '../threads/protocol/posted-messages.ts';
@@ -36,6 +39,9 @@ export class InlineExecutor implements Executor {
   #timer: { cancel(): void } | undefined;
   #timerDueMs = 0;
   #closed = false;
+  #lastSync = 0;
+  /** By their numbers, until they are asked for. */
+  readonly #syncEnds = new Map<number, SyncEnd>();
 
   constructor({ fs, clock, onResponses }: ExecutorContext) {
     this.#fs = fs;
@@ -45,7 +51,8 @@ export class InlineExecutor implements Executor {
 
   startWriter(init: WriterInit): RoleHandle {
     const { handle, inbox, onExit } = inlineHandle();
-    this.#roles.set(new WriterRole(init, this.#fs, inbox, this.clock), onExit);
+    const syncs = init.options.singleThread === true ? this.#syncs : null;
+    this.#roles.set(new WriterRole(init, this.#fs, inbox, this.clock, syncs), onExit);
     return handle;
   }
 
@@ -67,7 +74,28 @@ export class InlineExecutor implements Executor {
     return this.#later(() => runCheckpoint(this.#fs, job));
   }
 
-  #later<Result>(run: () => Result): Promise<Result> {
+  /** A sync that a writer with `singleThread` leaves to main: made in another turn, and told in one after it. */
+  protected async syncOnMain(call: SyncCall): Promise<SyncEnd> {
+    return await this.#later(() => endSync(this.#fs, call));
+  }
+
+  readonly #syncs: SyncsOnMain = {
+    begin: (target) => {
+      const call = { sync: ++this.#lastSync, target };
+      void this.syncOnMain(call).then((end) => {
+        this.#syncEnds.set(call.sync, end);
+        this.kick();
+      });
+      return call.sync;
+    },
+    endOf: (sync) => {
+      const end = this.#syncEnds.get(sync);
+      if (end !== undefined) this.#syncEnds.delete(sync);
+      return end;
+    },
+  };
+
+  #later<Result>(run: () => Result | Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.clock.endOfTurn(() => {
         try {

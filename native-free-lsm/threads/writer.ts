@@ -18,7 +18,8 @@ import { Answers } from './answers.ts';
 import { ConditionalWrites } from './conditional-writes.ts';
 import { CurrentVersion } from './current-version.ts';
 import { LateRanges } from './late-ranges.ts';
-import { failureOf, type SyncsOnMain } from './main-synced-fs.ts';
+import { LogSyncs } from './log-syncs.ts';
+import type { SyncsOnMain } from './main-synced-fs.ts';
 import { Patience } from './patience.ts';
 import { toLsmError } from './protocol/errors.ts';
 import type { WriterInit } from './protocol/posted-messages.ts';
@@ -104,14 +105,12 @@ export class WriterRole {
   #lastRunMs = 0;
   #orderRequestsSeen = 0;
   #orderedUntilMs = 0;
-  readonly #syncs: SyncsOnMain | null;
-  /** Main's sync of the current log that is under way; 0: none is. Nothing is written, synced or closed meanwhile. */
-  #syncUnderWay = 0;
+  readonly #syncs: LogSyncs;
   /** The last attempt to go over to the next log has failed. */
   #rotationFails = false;
   #finished = false;
 
-  /** @param syncs for a thread that has more to do than to wait for the disk: main syncs a log that ends */
+  /** @param syncs for a thread that has more to do than to wait for the disk: main syncs its log */
   constructor(
     init: WriterInit,
     fs: FileSystem,
@@ -120,7 +119,7 @@ export class WriterRole {
     syncs: SyncsOnMain | null = null,
   ) {
     this.#clock = clock;
-    this.#syncs = syncs;
+    this.#syncs = new LogSyncs(syncs, init.options.memtableBytes);
     this.#logs = new LogSuccession(fs, init.directory);
     this.#options = init.options;
     this.#words = new Int32Array(init.control);
@@ -175,7 +174,8 @@ export class WriterRole {
       this.#responses.publish();
       return true;
     }
-    const stopped = this.#fault ?? this.#awaitSync() ?? this.#makeRoom() ?? this.#openLog();
+    this.#seeSyncRequests();
+    const stopped = this.#fault ?? this.#endSync() ?? this.#makeRoom() ?? this.#openLog();
     // Earlier writes are synced in time, even when this run has to wait.
     if (stopped !== undefined) this.#syncWhenDue();
     if (stopped === WAIT) {
@@ -211,7 +211,7 @@ export class WriterRole {
   /** What it waits for when `step` has nothing to do. */
   get waitSite(): WaitSiteId {
     if (!this.#isWaiting) return WaitSiteId.requests;
-    if (this.#syncUnderWay !== 0) return WaitSiteId.logSync;
+    if (this.#syncs.isAwaited) return WaitSiteId.logSync;
     return this.#isNoted ? WaitSiteId.memtable : WaitSiteId.note;
   }
 
@@ -267,12 +267,13 @@ export class WriterRole {
     this.#refresh();
     const isPause = this.#clock.monotonicMs() - this.#lastRunMs >= this.#linkDelayMs;
     if (isPause) this.#memtable.linkNew(MAX_UNLINKED_ENTRIES);
-    this.#syncWhenDue();
-    const synced = this.#awaitSync();
+    const synced = this.#endSync();
     if (synced === WAIT) return false;
     if (synced !== undefined) this.#responses.publish();
+    this.#syncWhenDue();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
     if (this.#isStopped && this.#requests.empty && !this.#finished) {
+      if (this.#syncs.await()) return false;
       this.#finished = true;
       this.#finish();
     }
@@ -292,21 +293,26 @@ export class WriterRole {
     this.#responses.publish();
   }
 
-  /**
-   * Syncs this run if a write that asks for it may be in it. What was answered before is in this log too, or in one
-   * before, which was synced when it ended.
-   * @throws LsmError POISONED
-   */
-  #syncWhenAsked(log: LogWriter): void {
+  /** Looks whether a write that is to be synced may be in this run. */
+  #seeSyncRequests(): void {
     // Acquire: main stores the request before it publishes the write, so who has the write sees the request.
     const requests = Atomics.load(this.#words, ControlWord.syncRequests);
     if (requests !== this.#syncsSeen) {
       this.#syncsSeen = requests;
       this.#isSyncAsked = true;
     }
+    if (this.#isSyncAsked) this.#syncs.await();
+  }
+
+  /**
+   * Syncs this run if a write that asks for it may be in it. What was answered before is in this log too, or in one
+   * before, which was synced when it ended.
+   * @throws LsmError POISONED
+   */
+  #syncWhenAsked(log: LogWriter): void {
     if (!this.#isSyncAsked) return;
     log.sync();
-    // Ordered behind the load above. A request may be seen before its write comes: then the run with it is synced, too.
+    // Ordered behind the load of requests. One may be seen before its write comes: then the run with it is synced, too.
     const frames = Atomics.load(this.#words, ControlWord.syncFrames);
     this.#isSyncAsked = ((frames - this.#requests.framesTaken) | 0) > 0;
   }
@@ -314,7 +320,7 @@ export class WriterRole {
   #syncWhenDue(): void {
     const log = this.#logs.current;
     if (this.#options.durability !== 'interval' || log === undefined || this.#fault !== undefined) return;
-    if (this.#syncUnderWay !== 0) return;
+    if (this.#syncs.isUnderWay) return;
     const now = this.#clock.monotonicMs();
     if (now - this.#lastSyncMs < this.#options.syncIntervalMs) return;
     this.#lastSyncMs = now;
@@ -339,7 +345,8 @@ export class WriterRole {
     // Acquire: main announced the arena before it stored its number here.
     const spare = Atomics.load(this.#words, ControlWord.spareArena);
     if (spare === 0) return this.#waits(this.#roomPatience) ? WAIT : MEMORY_SHORT;
-    if (this.#beginSync()) return WAIT;
+    const log = this.#logs.current;
+    if (log !== undefined && this.#syncs.endsUnsynced(log)) return WAIT;
     // Main may have made this arena since the writer last looked at its inbox.
     this.#refresh();
     // As in sealAsked: everybody who has asked so far has its writes in this memtable or an older one.
@@ -358,28 +365,16 @@ export class WriterRole {
     return undefined;
   }
 
-  /** Has main sync the log that is about to end, if there is anything to sync; false: it is for the writer to do. */
-  #beginSync(): boolean {
-    const log = this.#logs.current;
-    if (this.#syncs === null || log === undefined || log.syncedBytes === log.lengthBytes) return false;
-    this.#syncUnderWay = this.#syncs.begin(log.descriptor);
-    return true;
-  }
-
-  /** Takes note of the end of main's sync; WAIT: it is under way. */
-  #awaitSync(): LsmError | typeof WAIT | undefined {
-    if (this.#syncs === null || this.#syncUnderWay === 0) return undefined;
-    const end = this.#syncs.endOf(this.#syncUnderWay);
-    if (end === undefined) return WAIT;
-    this.#syncUnderWay = 0;
+  /** Takes note of the end of a sync of main's; WAIT: it is under way, and nothing is done before. */
+  #endSync(): LsmError | typeof WAIT | undefined {
     try {
-      this.#logs.current?.syncEnded(failureOf(end));
-      return undefined;
+      this.#syncs.look();
     } catch (error) {
       const failure = toLsmError(error, 'syncing the log');
       this.#fail(failure);
       return failure;
     }
+    return this.#syncs.isAwaited ? WAIT : undefined;
   }
 
   /** Whether the run goes on waiting for what main does. */
@@ -465,6 +460,7 @@ export class WriterRole {
     this.#insertRun();
     if (!this.#rotationFails) this.#sayWorking(log);
     this.#syncWhenDue();
+    this.#syncs.syncAhead(log);
   }
 
   #sayWorking(log: LogWriter): void {

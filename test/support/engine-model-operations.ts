@@ -346,7 +346,7 @@ const TWO_DAYS_IN = (Date.UTC(2025, 0, 3) - Date.UTC(2024, 0, 1)) * 4096;
 /** Whether the engine is written as a node's: each record says how many replicas it asked for; there are watermarks. */
 export const isReplica = fc.boolean();
 
-export const configuration: fc.Arbitrary<Partial<EngineOptions>> = fc.record({
+const configurations = fc.record({
   maxRecordBytes: fc.constant(16 << 10),
   memtableBytes: fc.constantFrom(64 << 10, 96 << 10, 1 << 20),
   maxSealedMemtables: fc.integer({ min: 1, max: 4 }),
@@ -369,5 +369,11 @@ export const configuration: fc.Arbitrary<Partial<EngineOptions>> = fc.record({
   maxBackgroundJobs: fc.integer({ min: 1, max: 3 }),
   durability: fc.constantFrom('sync', 'interval', 'none'),
   syncIntervalMs: fc.constantFrom(1, 100),
+  singleThread: fc.constantFrom(null, true),
   dropTombstonesBelow: fc.constantFrom(0, TWO_DAYS_IN, MAX_TIMESTAMP),
 });
+
+/** With one thread, which has one reader, main syncs the log while it grows and when it ends. */
+export const configuration: fc.Arbitrary<Partial<EngineOptions>> = configurations.map((options) =>
+  options.singleThread === true ? { ...options, readers: 1 } : options,
+);

@@ -21,6 +21,8 @@ import type {
   BackgroundJob,
   BackgroundResult,
   SlotsJob,
+  SyncCall,
+  SyncEnd,
 } from '../../native-free-lsm/threads/protocol/posted-messages.ts';
 import { FakeClock } from '../../src/simulation/fake-clock.ts';
 import { HASH_SEED } from './hash-flood.ts';
@@ -85,6 +87,11 @@ class LateBackground extends SpoilingExecutor {
   override async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
     if (this.#only === undefined || this.#only === job.job.type) await this.#delay();
     return super.runBackground(job);
+  }
+
+  override async syncOnMain(call: SyncCall): Promise<SyncEnd> {
+    await this.#delay();
+    return super.syncOnMain(call);
   }
 
   override async runSlots(job: SlotsJob): Promise<SlotJobResult> {

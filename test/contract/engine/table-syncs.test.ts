@@ -198,6 +198,69 @@ describe('an engine with one thread, while a log that ends is synced', { timeout
   });
 });
 
+describe('an engine with one thread, while a log that grows is synced', { timeout: 240_000 }, () => {
+  async function growing(path: string): Promise<{ engine: Engine; fs: HeldSyncs; entries: number }> {
+    const fs = new HeldSyncs(path);
+    const engine = await open(path, { ...OPTIONS, memtableBytes: 1 << 20, maxRecordBytes: 4096 }, { fs });
+    fs.hold('logs');
+    let entries = 0;
+    // A quarter of a memtable has it begin; the log ends long after.
+    while (fs.waiting === 0) {
+      assert.ok(entries < 300, 'no sync has begun');
+      await engine.put(keyOf(entries++), VALUE);
+    }
+    return { engine, fs, entries };
+  }
+
+  test('acknowledges writes, and those that ask for a sync behind it', async () => {
+    const path = join(root, 'ahead-answers');
+    const { engine, fs, entries } = await growing(path);
+    for (let i = 0; i < 50; i++) await engine.put(keyOf(entries + i), VALUE);
+    assert.equal(fs.waiting, 1);
+    const ends: string[] = [];
+    const synced = engine.put(COLD, VALUE, { sync: true }).then(() => ends.push('synced'));
+    for (let i = 0; i < 50; i++) assert.deepEqual(await engine.get(keyOf(i)), VALUE);
+    assert.deepEqual(ends, []);
+    fs.release();
+    await synced;
+    await engine.close();
+    await using again = await open(path, OPTIONS);
+    assert.equal((await Array.fromAsync(again.range())).length, entries + 51);
+  });
+
+  test('acknowledges nothing more when the sync fails', async () => {
+    const path = join(root, 'ahead-fails');
+    const { engine, fs } = await growing(path);
+    fs.failure = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO', syscall: 'fdatasync' });
+    const synced = assert.rejects(engine.put(COLD, VALUE, { sync: true }), { code: 'POISONED' });
+    fs.release();
+    await synced;
+    fs.failure = undefined;
+    await assert.rejects(engine.put(COLD, VALUE), { code: 'POISONED', message: /EIO/ });
+    assert.deepEqual(await engine.get(keyOf(0)), VALUE);
+    await engine.close();
+    await using again = await open(path, OPTIONS);
+    assert.deepEqual(await again.get(keyOf(0)), VALUE);
+  });
+
+  test('is closed when the sync has ended', async () => {
+    const path = join(root, 'ahead-close');
+    const { engine, fs, entries } = await growing(path);
+    const ends: string[] = [];
+    const closed = engine.close().then(() => ends.push('closed'));
+    await assert.rejects(engine.put(COLD, VALUE), { code: 'CLOSED' });
+    const other = await open(join(root, 'ahead-other'), OPTIONS);
+    await other.put(COLD, VALUE);
+    await other.close();
+    ends.push('released');
+    fs.release();
+    await closed;
+    assert.deepEqual(ends, ['released', 'closed']);
+    await using again = await open(path, OPTIONS);
+    assert.equal((await Array.fromAsync(again.range())).length, entries);
+  });
+});
+
 for (const kind of ['tables', 'logs'] as const) {
   test(`an engine with one thread is closed when a sync of ${kind} has ended`, {
     timeout: 240_000,

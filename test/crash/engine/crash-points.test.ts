@@ -36,6 +36,22 @@ for (const { durability, every, name } of DURABILITIES) {
   });
 }
 
+// Main syncs what the log has grown by, in turns of its own, while writes go on.
+for (const durability of ['interval', 'none'] as const) {
+  test(`durability ${durability}, one thread: a stop at some calls of a long run`, async () => {
+    const check = {
+      seed: 31,
+      steps: 100,
+      every: 17,
+      offset: 5,
+      options: { durability, singleThread: true },
+      backgroundDelayMs: 4,
+    };
+    const { moments } = await checkCrashes(check);
+    assert.ok(moments > 50, `${moments} moments`);
+  });
+}
+
 // A stop takes a tenth of a second here, for the batches: the campaign looks at every call.
 for (const { durability, every } of [
   { durability: 'sync', every: 18 },

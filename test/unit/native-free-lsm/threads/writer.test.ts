@@ -7,9 +7,12 @@ import { Memtable } from '../../../../native-free-lsm/memtable/memtable.ts';
 import { completeOptions, type EngineOptions } from '../../../../native-free-lsm/options.ts';
 import { ControlWord, createControl } from '../../../../native-free-lsm/shared/control.ts';
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
+import { WaitSiteId } from '../../../../native-free-lsm/shared/wait-sites.ts';
 import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
 import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { RESPONSE_BYTES_PER_WRITE } from '../../../../native-free-lsm/store/write-queue.ts';
+import type { SyncsOnMain } from '../../../../native-free-lsm/threads/main-synced-fs.ts';
+import type { SyncEnd } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
 import {
   COMPLETION_BYTES,
   Completion,
@@ -31,6 +34,7 @@ function startWriter(
   memtableBytes: number,
   more: Partial<EngineOptions> = {},
   requestRingBytes = 4096,
+  syncs: SyncsOnMain | null = null,
 ) {
   const fs = new MemoryFileSystem();
   fs.makeDirectorySync('db');
@@ -49,6 +53,7 @@ function startWriter(
     fs,
     () => undefined,
     clock,
+    syncs,
   );
   // As main does once it has heard that the log was begun.
   const responses = new RingConsumer(rings.responses);
@@ -393,4 +398,138 @@ describe('keys of many puts', () => {
       }
     });
   });
+});
+
+/** A writer whose log has grown by so much that main syncs it. */
+function startSyncedAhead(durability: EngineOptions['durability'] = 'none') {
+  const begun: number[] = [];
+  let end: SyncEnd | undefined;
+  const syncs: SyncsOnMain = {
+    begin: (target) => begun.push(target as number),
+    endOf: () => {
+      const told = end;
+      end = undefined;
+      return told;
+    },
+  };
+  const options = { durability, syncIntervalMs: 10 };
+  const started = startWriter(RESPONSE_RING_BYTES, 64 << 10, options, 64 << 10, syncs);
+  const { control, fs, put, responses, writer } = started;
+  const key = Buffer.alloc(1000, 'key');
+  while (begun.length === 0) {
+    put(0, Number.POSITIVE_INFINITY, key);
+    assert.equal(writer.step(), true);
+  }
+  while (responses.nextRun(RESPONSE_RING_BYTES)) responses.release();
+  const calls: string[] = [];
+  fs.onCall = ({ operation }) => {
+    calls.push(operation);
+  };
+  const words = new Int32Array(control);
+  let frames = 0;
+  /** As main does for a put with \`sync\`: see the engine's DESIGN.md. */
+  const putSynced = (): void => {
+    frames++;
+    Atomics.store(words, ControlWord.syncFrames, begun.length + frames);
+    Atomics.add(words, ControlWord.syncRequests, 1);
+    put(7);
+  };
+  /** Of the last write that was answered. */
+  const codeOfAnswer = (): number => {
+    assert.equal(responses.nextRun(RESPONSE_RING_BYTES), true);
+    const { bytes, runEnd, runStart } = responses;
+    let at = runStart;
+    // Before it there may be news of the writer.
+    while (nextFrame(bytes, at) < runEnd) at = nextFrame(bytes, at);
+    const completion = new Completion();
+    decodeCompletion(bytes, payloadStart(at), completion);
+    responses.release();
+    return completion.code;
+  };
+  return {
+    ...started,
+    begun,
+    calls,
+    codeOfAnswer,
+    end: (failure?: SyncEnd['failure']) => {
+      end = failure === undefined ? { sync: 1 } : { sync: 1, failure };
+    },
+    putSynced,
+    words,
+  };
+}
+
+const EIO = { code: 'EIO', message: 'EIO: i/o error, fdatasync', syscall: 'fdatasync' };
+
+test('while main syncs ahead writes go on, and a second sync does not begin', () => {
+  const { begun, calls, codeOfAnswer, put, writer } = startSyncedAhead();
+  for (let i = 0; i < 5; i++) {
+    put();
+    assert.equal(writer.step(), true);
+    assert.equal(codeOfAnswer(), WriteCode.applied);
+  }
+  assert.deepEqual(calls, Array(5).fill('write'));
+  assert.equal(begun.length, 1);
+  writer.close();
+});
+
+// Of two syncs of a file at a time one alone is told that the disk has failed.
+test('a write that is to be synced waits for main to have synced what was there, and is synced by the writer', () => {
+  const { calls, codeOfAnswer, end, putSynced, writer } = startSyncedAhead();
+  putSynced();
+  assert.equal(writer.step(), false);
+  assert.equal(writer.waitSite, WaitSiteId.logSync);
+  assert.deepEqual(calls, []);
+  end();
+  assert.equal(writer.step(), true);
+  assert.deepEqual(calls, ['write', 'fdatasync']);
+  assert.equal(codeOfAnswer(), WriteCode.applied);
+  writer.close();
+});
+
+test('a write that is to be synced is refused when what main synced ahead of it was not', () => {
+  const { calls, codeOfAnswer, end, putSynced, writer } = startSyncedAhead();
+  putSynced();
+  assert.equal(writer.step(), false);
+  end(EIO);
+  assert.equal(writer.step(), true);
+  assert.equal(codeOfAnswer(), WriteCode.poisoned);
+  assert.deepEqual(calls, []);
+  writer.close();
+});
+
+test('a writer that nobody asks for anything hears that main could not sync ahead', () => {
+  const { end, put, responses, writer } = startSyncedAhead();
+  end(EIO);
+  assert.equal(writer.step(), false);
+  assert.equal(responses.nextRun(RESPONSE_RING_BYTES), true, 'it tells main');
+  responses.release();
+  put();
+  assert.equal(writer.step(), true);
+  assert.equal(writer.waitSite, WaitSiteId.requests);
+  writer.close();
+});
+
+test('a log is not synced at its interval while main syncs it, and is at the next one', () => {
+  const { calls, clock, end, put, writer } = startSyncedAhead('interval');
+  clock.advance(10);
+  put();
+  writer.step();
+  assert.deepEqual(calls, ['write']);
+  end();
+  assert.equal(writer.step(), false);
+  assert.deepEqual(calls, ['write', 'fdatasync'], 'what came meanwhile');
+  writer.close();
+});
+
+test('a writer that is to stop waits for the sync under way', () => {
+  const { calls, end, fs, words, writer } = startSyncedAhead();
+  Atomics.store(words, ControlWord.stop, 1);
+  assert.equal(writer.step(), false);
+  assert.equal(writer.finished, false);
+  assert.deepEqual(calls, []);
+  end();
+  assert.equal(writer.step(), false);
+  assert.equal(writer.finished, true);
+  assert.equal(fs.openDescriptors, 0);
 });
