@@ -117,5 +117,7 @@ function optionsOf(seed: number): Partial<EngineOptions> {
     syncIntervalMs: oneOf(5, 50, 100),
     blockCacheBytes: oneOf(0, 64 << 10),
     compression: oneOf('none', 'lz4'),
+    // With one thread main syncs the log, while it grows and when it ends.
+    singleThread: oneOf(null, true),
   };
 }
