@@ -37,7 +37,7 @@ export class LogSyncs {
   }
 
   /** @returns whether there is one to wait for */
-  await(): boolean {
+  awaitEnd(): boolean {
     this.#isAwaited = this.#underWay !== 0;
     return this.#isAwaited;
   }
@@ -50,7 +50,7 @@ export class LogSyncs {
   /** @returns whether main has yet to sync something of a log that is about to end, which is awaited then */
   endsUnsynced(log: LogWriter): boolean {
     if (log.syncedBytes < log.lengthBytes) this.#begin(log);
-    return this.await();
+    return this.awaitEnd();
   }
 
   /**

@@ -273,7 +273,7 @@ export class WriterRole {
     this.#syncWhenDue();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
     if (this.#isStopped && this.#requests.empty && !this.#finished) {
-      if (this.#syncs.await()) return false;
+      if (this.#syncs.awaitEnd()) return false;
       this.#finished = true;
       this.#finish();
     }
@@ -301,7 +301,7 @@ export class WriterRole {
       this.#syncsSeen = requests;
       this.#isSyncAsked = true;
     }
-    if (this.#isSyncAsked) this.#syncs.await();
+    if (this.#isSyncAsked) this.#syncs.awaitEnd();
   }
 
   /**

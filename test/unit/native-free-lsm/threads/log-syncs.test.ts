@@ -107,7 +107,7 @@ test('a sync ahead that fails poisons the log once, whatever was written meanwhi
   const { append, end, log, syncs } = start();
   append(ENOUGH);
   append(LITTLE);
-  assert.equal(syncs.await(), true);
+  assert.equal(syncs.awaitEnd(), true);
   end(EIO);
   assert.throws(() => syncs.look(), { code: 'POISONED', message: /EIO/ });
   assert.equal(syncs.isAwaited, false);
