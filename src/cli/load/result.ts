@@ -92,6 +92,11 @@ export class LoadRecorder {
     const due = dueWithin(ratePerSecond, warmUpMs, durationMs);
     const achievedShare = due === 0 ? 1 : (requestsPerSecond * durationMs) / 1_000 / due;
     const faults = this.#faults(busyShare);
+    // What was ended at once has nothing to show, and nobody expects it.
+    if (requests === 0 && !isCut)
+      faults.push(
+        'no request was due in the measured time, so there are no figures: let it run longer, or ask for more --rate',
+      );
     return {
       plan: this.#plan,
       tally: this.#total,

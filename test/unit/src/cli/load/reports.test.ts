@@ -60,6 +60,16 @@ test('what threads and seconds counted adds up, the warm-up left out', () => {
   assert.ok(Math.abs(seconds[0].p50Ms - 250) < 1 && Math.abs(seconds[0].maxMs - 500) < 1, 'in milliseconds');
 });
 
+test('a load in which no request was measured is not valid, unless it was cut', () => {
+  const recorder = new LoadRecorder(PLAN);
+  recorder.add({ second: 0, phase: 'warm-up', tally: secondOf().data(), lagMs: 0 });
+  recorder.add({ second: 1, phase: 'measured', tally: new Tally().data(), lagMs: 0 });
+  const [fault, ...others] = recorder.result(0.5, false).faults;
+  assert.match(fault, /no request was due in the measured time/);
+  assert.deepEqual(others, []);
+  assert.deepEqual(recorder.result(0.5, true).faults, []);
+});
+
 test('a second is that of all threads, whichever tells it first, and also when the load was cut within it', () => {
   const recorder = new LoadRecorder(PLAN);
   const tell = (second: number, fill?: (tally: Tally) => void): void =>
