@@ -51,8 +51,9 @@ export class LogWriter {
   #ragged = false;
   /** Whether such bytes were cut off, but a power loss may bring them back. */
   #isCutUnsynced = false;
-  /** What was there when another thread began to sync, and whether nothing was cut off since, which it may not cover. */
+  /** What the syncs under way cover, and whether nothing was cut off since, which they may not cover. */
   #begunBytes = 0;
+  #besideBytes = 0;
   #isCutCovered = false;
   /** Whether a mark may follow the last batch although writing or syncing it failed. */
   #mayBeMarked = false;
@@ -162,37 +163,53 @@ export class LogWriter {
   sync(): void {
     this.#check();
     if (this.#syncedBytes === this.#lengthBytes) return;
+    this.#syncFile();
+    this.#syncedBytes = this.#lengthBytes;
+    this.#isCutUnsynced = false;
+  }
+
+  #syncFile(): void {
     try {
       this.#fs.fdatasyncSync(this.#fd);
     } catch (cause) {
       this.#poison = syncFailure(this.path, cause);
       throw this.#poison;
     }
-    this.#syncedBytes = this.#lengthBytes;
-    this.#isCutUnsynced = false;
   }
 
   /**
-   * Another thread begins to sync the file, which takes batches meanwhile; until `syncEnded` nothing else syncs or
-   * closes it, as the system tells an error of the disk only once.
+   * Another thread begins to sync the file, which takes batches meanwhile; until `syncEnded` nothing closes it, and
+   * nothing else syncs it but `syncBeside`, as the system tells an error of the disk only once.
    * @returns the descriptor to sync
    */
   beginSync(): number {
     this.#begunBytes = this.#lengthBytes;
+    this.#besideBytes = 0;
     this.#isCutCovered = true;
     return this.#fd;
   }
 
   /**
-   * Another thread has synced what was there when that began, or has failed to.
+   * Syncs while another thread may not have come to it. Either of the two may be told an error that is of both, so what is
+   * on the disk counts as synced when the other has succeeded, too.
+   * @throws LsmError POISONED, now and from every later call
+   */
+  syncBeside(): void {
+    this.#check();
+    if (this.#besideBytes === this.#lengthBytes) return;
+    this.#syncFile();
+    this.#besideBytes = this.#lengthBytes;
+    this.#isCutCovered = true;
+  }
+
+  /**
+   * Another thread has synced what was there when that began, or has failed to, as a sync beside it may have.
    * @throws LsmError POISONED, now and from every later call
    */
   syncEnded(failure: Error | undefined): void {
-    if (failure !== undefined) {
-      this.#poison = syncFailure(this.path, failure);
-      throw this.#poison;
-    }
-    this.#syncedBytes = this.#begunBytes;
+    if (failure !== undefined) this.#poison ??= syncFailure(this.path, failure);
+    if (this.#poison !== undefined) throw this.#poison;
+    this.#syncedBytes = Math.max(this.#begunBytes, this.#besideBytes);
     if (this.#isCutCovered) this.#isCutUnsynced = false;
   }
 

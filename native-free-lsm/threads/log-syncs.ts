@@ -10,8 +10,9 @@ const MOST_AHEAD_SHARE = 1 / 4;
  * The writer's syncs of its log that main makes. Those of a log that grows are made while it takes writes. So little is
  * left for the one at its end, for which writes wait.
  *
- * There is never more than one under way, and none that the writer makes itself beside it: the system tells an error of
- * the disk once for each open file, so of two at a time one could succeed though what it stands for is lost.
+ * There is never more than one under way, and the writer makes none itself beside it on which an answer depends: the
+ * system tells an error of the disk once for each open file, so of two at a time one could succeed though what it stands
+ * for is lost.
  */
 export class LogSyncs {
   readonly #main: SyncsOnMain | null;

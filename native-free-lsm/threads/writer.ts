@@ -268,9 +268,9 @@ export class WriterRole {
     const isPause = this.#clock.monotonicMs() - this.#lastRunMs >= this.#linkDelayMs;
     if (isPause) this.#memtable.linkNew(MAX_UNLINKED_ENTRIES);
     const synced = this.#endSync();
+    this.#syncWhenDue();
     if (synced === WAIT) return false;
     if (synced !== undefined) this.#responses.publish();
-    this.#syncWhenDue();
     // In this order: main publishes its last write before it stores the word, so whoever sees the word sees that write.
     if (this.#isStopped && this.#requests.empty && !this.#finished) {
       if (this.#syncs.awaitEnd()) return false;
@@ -317,16 +317,17 @@ export class WriterRole {
     this.#isSyncAsked = ((frames - this.#requests.framesTaken) | 0) > 0;
   }
 
+  /** Whatever main does: its loop, or Node's pool, may have something else to do for seconds. */
   #syncWhenDue(): void {
     const log = this.#logs.current;
     if (this.#options.durability !== 'interval' || log === undefined || this.#fault !== undefined) return;
-    if (this.#syncs.isUnderWay) return;
     const now = this.#clock.monotonicMs();
     if (now - this.#lastSyncMs < this.#options.syncIntervalMs) return;
     this.#lastSyncMs = now;
     if (log.syncedBytes === log.lengthBytes) return;
     try {
-      log.sync();
+      if (this.#syncs.isUnderWay) log.syncBeside();
+      else log.sync();
     } catch (error) {
       this.#fail(toLsmError(error, 'syncing the log'));
       this.#responses.publish();
@@ -538,6 +539,8 @@ export class WriterRole {
   }
 
   #fail(error: LsmError): void {
+    // Of two syncs under way each may fail.
+    if (this.#fault !== undefined) return;
     this.#fault =
       error.code === 'POISONED' ? error : new LsmError('POISONED', error.message, { cause: error });
     this.#news.fault(this.#fault);

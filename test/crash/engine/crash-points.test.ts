@@ -52,6 +52,14 @@ for (const durability of ['interval', 'none'] as const) {
   });
 }
 
+// Main, or Node's pool, may have something else to do for longer than the interval of the syncs that were promised.
+test('durability interval, one thread, whose main is slow: a stop at some calls of a long run', async () => {
+  const options = { durability: 'interval', singleThread: true, syncIntervalMs: 5 } as const;
+  const check = { seed: 31, steps: 100, every: 7, offset: 3, options, backgroundDelayMs: 60 };
+  const { moments } = await checkCrashes(check);
+  assert.ok(moments > 50, `${moments} moments`);
+});
+
 // A stop takes a tenth of a second here, for the batches: the campaign looks at every call.
 for (const { durability, every } of [
   { durability: 'sync', every: 18 },

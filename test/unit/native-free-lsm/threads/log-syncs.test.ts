@@ -117,12 +117,55 @@ test('a sync ahead that fails poisons the log once, whatever was written meanwhi
   assert.throws(() => append(LITTLE), { code: 'POISONED' });
 });
 
+test('what is synced beside main counts as synced when main has synced, too', () => {
+  const { append, end, fs, log, syncs } = start();
+  append(ENOUGH);
+  append(LITTLE);
+  const before = log.syncedBytes;
+  log.syncBeside();
+  assert.equal(log.syncedBytes, before);
+  const lost = fs.crash({ bytes: 'lost', names: 'lost' });
+  assert.deepEqual(replay(lost).puts, [ENOUGH, LITTLE].map(shown));
+  const besideBytes = log.lengthBytes;
+  append(LITTLE);
+  end();
+  syncs.look();
+  assert.equal(log.syncedBytes, besideBytes);
+});
+
+// The system tells one of the two.
+for (const told of ['main', 'the writer'] as const) {
+  test(`of two syncs the one that fails poisons the log, of which ${told} is told`, () => {
+    const { append, end, fs, log, syncs } = start();
+    append(ENOUGH);
+    append(LITTLE);
+    const before = log.syncedBytes;
+    if (told === 'main') {
+      log.syncBeside();
+      end(EIO);
+    } else {
+      fs.onCall = () => {
+        throw fileSystemError('EIO', 'fdatasync', log.path);
+      };
+      assert.throws(() => log.syncBeside(), { code: 'POISONED' });
+      fs.onCall = undefined;
+      end();
+    }
+    assert.throws(() => syncs.look(), { code: 'POISONED', message: /EIO/ });
+    assert.equal(log.syncedBytes, before);
+    assert.equal(syncs.isUnderWay, false);
+    assert.throws(() => append(LITTLE), { code: 'POISONED' });
+  });
+}
+
 // The cut is what a power loss may undo: the sync that ran beside it need not have covered it.
-for (const [when, isCutSynced] of [
-  ['before', true],
-  ['after', false],
+for (const [when, isCutSynced, isSyncedBeside] of [
+  ['before', true, false],
+  ['after', false, false],
+  ['after', true, true],
 ] as const) {
-  test(`bytes cut off ${when} a sync ahead has begun are ${isCutSynced ? 'gone with' : 'synced after'} it`, () => {
+  const name = isSyncedBeside ? ', and synced beside it,' : '';
+  test(`bytes cut off ${when} a sync ahead has begun${name} are ${isCutSynced ? 'gone with' : 'synced after'} it`, () => {
     const { end, fs, log, syncs } = start();
     const fail = (): void => {
       fs.onCall = ({ operation }) => {
@@ -138,6 +181,7 @@ for (const [when, isCutSynced] of [
     if (when === 'before') fail();
     syncs.syncAhead(log);
     if (when === 'after') fail();
+    if (isSyncedBeside) log.syncBeside();
     end();
     syncs.look();
     assert.equal(log.syncedBytes, log.lengthBytes);

@@ -510,15 +510,56 @@ test('a writer that nobody asks for anything hears that main could not sync ahea
   writer.close();
 });
 
-test('a log is not synced at its interval while main syncs it, and is at the next one', () => {
+test('a log is synced at its intervals though main does not come to it, once for each write', () => {
   const { calls, clock, end, put, writer } = startSyncedAhead('interval');
-  clock.advance(10);
+  for (let i = 0; i < 3; i++) {
+    clock.advance(10);
+    writer.step();
+  }
+  assert.deepEqual(calls.splice(0), ['fdatasync']);
   put();
   writer.step();
-  assert.deepEqual(calls, ['write']);
+  clock.advance(10);
+  writer.step();
+  assert.deepEqual(calls.splice(0), ['write', 'fdatasync']);
   end();
-  assert.equal(writer.step(), false);
-  assert.deepEqual(calls, ['write', 'fdatasync'], 'what came meanwhile');
+  clock.advance(10);
+  writer.step();
+  assert.deepEqual(calls, [], 'all of it is synced');
+  writer.close();
+});
+
+for (const waits of ['for its end', 'for the sync of its rest'] as const) {
+  test(`a log is synced at its interval while its writer waits ${waits}`, () => {
+    const { calls, clock, put, putSynced, words, writer } = startSyncedAhead('interval');
+    if (waits === 'for its end') {
+      Atomics.store(words, ControlWord.stop, 1);
+      writer.step();
+    } else {
+      put();
+      writer.step();
+      putSynced();
+    }
+    calls.length = 0;
+    clock.advance(10);
+    assert.equal(writer.step(), false);
+    assert.equal(writer.finished, false);
+    assert.deepEqual(calls, ['fdatasync']);
+    writer.close();
+  });
+}
+
+test('the disk that fails both syncs of a log is told of once', () => {
+  const { clock, end, fs, responses, writer } = startSyncedAhead('interval');
+  fs.onCall = ({ operation }) => {
+    if (operation === 'fdatasync') throw Object.assign(new Error(EIO.message), EIO);
+  };
+  clock.advance(10);
+  writer.step();
+  end(EIO);
+  writer.step();
+  assert.equal(responses.nextRun(RESPONSE_RING_BYTES), true);
+  assert.equal(responses.runFrames, 1);
   writer.close();
 });
 
