@@ -38,6 +38,12 @@ const SUCCESSOR_MS = 100;
 /** After so many threads in a row that end before they run anything, those who wait for one are told. */
 const MAX_FAILED_STARTS = 3;
 
+/**
+ * A task fails no sooner after it was given. Roles are given again when they fail, and where a thread finds, say, no
+ * descriptor for its code, that would go on as fast as threads can fail.
+ */
+const SOONEST_FAILURE_MS = 100;
+
 /** There is no thread for a task, and none can be started: nobody has begun it. */
 export class UnstartableError extends Error {}
 
@@ -94,13 +100,20 @@ export class ThreadPool<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     // piscina would put an error of its own around it.
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    const fail = (error: unknown): void => reject(withAdvice(error));
+    const givenMs = this.#clock.monotonicMs();
+    const fail = (error: Error): void => {
+      const leftMs = givenMs + SOONEST_FAILURE_MS - this.#clock.monotonicMs();
+      if (this.#closed || leftMs <= 0) reject(error);
+      else this.#clock.after(leftMs, () => reject(error));
+    };
     const begin = (pool: Piscina): void => {
       try {
-        pool.run(task, { signal, transferList } as unknown as RunOptions).then(resolve, fail);
+        pool
+          .run(task, { signal, transferList } as unknown as RunOptions)
+          .then(resolve, (error: unknown) => fail(withAdvice(error)));
       } catch (error) {
         // The system has no thread for it.
-        reject(new UnstartableError(withAdvice(error).message, { cause: error }));
+        fail(new UnstartableError(withAdvice(error).message, { cause: error }));
       }
     };
     this.#failedStarts = 0;
