@@ -1,6 +1,7 @@
 /**
- * `npm run package:suite`: the tests of the engine against its build. They are compiled as it is, so that they run where
- * it does, beginning with the oldest Node that it is for, which cannot run the sources.
+ * `npm run package:suite`: the tests of the engine, and the engine itself, compiled as its package is but for the joining
+ * into few files. So they run where it does, beginning with the oldest Node that it is for, which cannot run the sources.
+ * `engine-suite.tsconfig.json` says which: `jitless.test.ts` is none of them, as it makes a package of the sources itself.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,10 +26,10 @@ interface Flags {
 
 const { concurrency, node: version } = script(
   'package:suite',
-  'Runs the tests of the engine against its build.',
+  'Runs the tests of the engine, compiled as its package is.',
 )
   .option('--node <version>', 'on this Node, from the registry of npm', '22.15.0')
-  .option('--concurrency <n>', 'test files at a time', count, 2)
+  .option('--concurrency <n>', 'test files at a time', count, 3)
   .parse()
   .opts<Flags>();
 
@@ -36,8 +37,19 @@ compile();
 const folder = await mkdtemp(path.join(tmpdir(), 'quorate-engine-suite-'));
 try {
   const node = await installNode(version, folder);
-  const flags = ['--disable-warning=ExperimentalWarning', '--test', `--test-concurrency=${concurrency}`];
-  process.exitCode = spawnSync(node, [...flags, ...TESTS], { cwd: COMPILED, stdio: 'inherit' }).status ?? 1;
+  const flags = [
+    '--disable-warning=ExperimentalWarning',
+    '--test',
+    // A test that fails may leave an engine open, and its file would not end.
+    '--test-force-exit',
+    // At the end it says how many tests there were, and which of them have failed.
+    '--test-reporter=spec',
+    `--test-concurrency=${concurrency}`,
+  ];
+  // A thread of these tests loads more than a hundred modules.
+  const env = { ...process.env, NODE_COMPILE_CACHE: path.join(folder, 'compiled') };
+  process.exitCode =
+    spawnSync(node, [...flags, ...TESTS], { cwd: COMPILED, env, stdio: 'inherit' }).status ?? 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const POLL_MS = 20;
+/** The most that one look counts for: a process that was stopped for a minute has not waited for one. */
+const MAX_LOOK_MS = 1000;
 
 /** Waits for a condition and checks it every few milliseconds; fails with `explain` when it does not hold in time. */
 export async function until(
@@ -8,9 +10,13 @@ export async function until(
   timeoutMs: number,
   explain: () => string,
 ): Promise<void> {
-  const end = performance.now() + timeoutMs;
+  let leftMs = timeoutMs;
+  let lookMs = performance.now();
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms: ${explain()}`);
+    const nowMs = performance.now();
+    leftMs -= Math.min(nowMs - lookMs, MAX_LOOK_MS);
+    lookMs = nowMs;
+    if (leftMs < 0) throw new Error(`waited ${timeoutMs} ms: ${explain()}`);
     await delay(POLL_MS);
   }
 }

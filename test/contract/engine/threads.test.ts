@@ -13,6 +13,7 @@ import {
   WriteStatus,
 } from '../../../native-free-lsm/index.ts';
 import { ControlWord } from '../../../native-free-lsm/shared/control.ts';
+import type { ThreadWaits } from '../../../native-free-lsm/threads/engine-threads.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../../../native-free-lsm/threads/executor.ts';
 import { PoolExecutor } from '../../../native-free-lsm/threads/pool.ts';
 import type { ReaderInit, WriterInit } from '../../../native-free-lsm/threads/protocol/posted-messages.ts';
@@ -381,25 +382,27 @@ describe('the engine in threads', { timeout: 600_000 }, () => {
     assert.equal(before.length, 1);
     const { threads } = store;
     assert.ok(threads !== undefined);
-    threads.recordWaits();
+    const wake = (): void => {
+      threads.recordWaits();
+      store.wakeThreads();
+    };
+    let waits: ThreadWaits[] = [];
+    // What a thread waits for is recorded once it has looked up and waits again.
+    const haveLookedUp = (): boolean => {
+      waits = threads.takeWaits();
+      const all = waits.length > 0 && waits.every(({ sites }) => sites.length > 0);
+      if (!all) wake();
+      return all;
+    };
     for (let round = 0; round < 20; round++) {
-      let answered = 0;
-      const handles = threads.list().map(({ handle }) => handle);
-      for (const handle of handles) handle.cpuUsage().then(() => answered++);
-      await until(
-        () => {
-          store.wakeThreads();
-          return answered === handles.length;
-        },
-        30_000,
-        () => `${answered} threads have looked up`,
-      );
+      wake();
+      await until(haveLookedUp, 30_000, () => JSON.stringify(waits));
+      for (const { sites, thread } of waits) {
+        const places = sites.map(({ path: names }) => names.join(', '));
+        assert.deepEqual(places, ['ring, empty: no requests'], thread);
+      }
     }
     assert.deepEqual(await logBytes(), before);
-    const places = threads
-      .takeWaits()
-      .flatMap(({ sites }) => sites.map(({ path: names }) => names.join(', ')));
-    assert.deepEqual([...new Set(places)], ['ring, empty: no requests']);
   });
 
   test('an opening that fails once its threads run ends them and frees the directory', async () => {

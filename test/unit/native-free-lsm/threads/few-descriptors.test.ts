@@ -8,10 +8,12 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Engine, open } from '../../../../native-free-lsm/index.ts';
 
-const ENGINE = new URL('../../../../native-free-lsm/index.ts', import.meta.url).href;
+/** Required, as Node 22 has many files of an import open at once. */
+const ENGINE = fileURLToPath(new URL('../../../../native-free-lsm/index.ts', import.meta.url));
 /** Tables stay as many as they are. */
 const OPTIONS = { l0CompactionTables: 40, l0SlowdownTables: 100, l0StopTables: 120 };
 const TABLES = 30;
@@ -35,23 +37,25 @@ after(() => rm(folder, { recursive: true }));
 /** In a process of its own: prints what has become of each call. */
 function program(directory: string, singleThread: boolean): string {
   return `
-    import { open } from '${ENGINE}';
+    const { open } = require(${JSON.stringify(ENGINE)});
     const results = {};
     const note = async (name, call) => {
       results[name] = await call().then(() => 'done', (error) => error.code + ': ' + error.message);
     };
-    let engine;
-    await note('open', async () => {
-      engine = await open(${JSON.stringify(directory)}, ${JSON.stringify({ ...OPTIONS, singleThread })});
-    });
-    if (engine !== undefined) {
-      await note('get', () => engine.get('key3'));
-      await note('put', () => engine.put('new', 'value'));
-      await note('scan', () => Array.fromAsync(engine.range()));
-      await note('flush', () => engine.flush());
-      await note('close', () => engine.close());
-    }
-    console.log(JSON.stringify(results));`;
+    (async () => {
+      let engine;
+      await note('open', async () => {
+        engine = await open(${JSON.stringify(directory)}, ${JSON.stringify({ ...OPTIONS, singleThread })});
+      });
+      if (engine !== undefined) {
+        await note('get', () => engine.get('key3'));
+        await note('put', () => engine.put('new', 'value'));
+        await note('scan', () => Array.fromAsync(engine.range()));
+        await note('flush', () => engine.flush());
+        await note('close', () => engine.close());
+      }
+      console.log(JSON.stringify(results));
+    })();`;
 }
 
 async function textOf(engine: Engine, key: string): Promise<string> {
@@ -63,7 +67,7 @@ for (const singleThread of [false, true])
     test(`${limit} descriptors cost answers, and neither the process nor the folder, singleThread ${singleThread}`, async (t) => {
       const directory = join(folder, `${limit}-${singleThread}`);
       await cp(filled, directory, { recursive: true });
-      const shell = `ulimit -n ${limit}; exec "$0" --input-type=module -e "$1"`;
+      const shell = `ulimit -n ${limit}; exec "$0" --input-type=commonjs -e "$1"`;
       const given = ['-c', shell, process.execPath, program(directory, singleThread)];
       const { stdout } = await promisify(execFile)('sh', given, { timeout: 120_000 });
       const results: Readonly<Record<string, string>> = JSON.parse(stdout);
