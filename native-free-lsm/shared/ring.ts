@@ -176,6 +176,16 @@ export class RingProducer {
     this.#reservedPayloadBytes = -1;
   }
 
+  /** Takes back all that was pushed, published or not. Only while nobody is the consumer, nor about to be. */
+  takeBack(): void {
+    // Nobody else changes any of these words.
+    this.#published = Atomics.load(this.#words, HEAD);
+    this.#framesPublished = Atomics.load(this.#words, COMPLETED);
+    // The next consumer starts at the head, and finds nothing.
+    Atomics.store(this.#words, TAIL, this.#published);
+    this.withdraw();
+  }
+
   /** Makes all pushed frames visible and wakes the consumer; returns false when there are none. */
   publish(): boolean {
     if (this.#pushed === this.#published) return false;

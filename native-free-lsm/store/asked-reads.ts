@@ -43,7 +43,7 @@ interface AskedReadEvents {
 
 /**
  * Main's end of the reader threads' rings: what was asked for and is not answered, and to whom its answer goes. Each
- * request goes to the thread that has the fewest.
+ * request goes to the thread that has the fewest, and to one that cannot be started only if there is no other.
  */
 export class AskedReads {
   readonly #cache: BlockCache;
@@ -166,7 +166,7 @@ export class AskedReads {
   #pickChannel(): number {
     let best = 0;
     for (let channel = 1; channel < this.#channels.length; channel++) {
-      if (this.#channels[channel].queued < this.#channels[best].queued) best = channel;
+      if (isBetter(this.#channels[channel], this.#channels[best])) best = channel;
     }
     return best;
   }
@@ -271,6 +271,10 @@ export class AskedReads {
   #cancelPlaces(reads: readonly AskedRead[]): void {
     for (const { cacheSlot } of reads) if (cacheSlot >= 0) this.#cache.cancel(cacheSlot);
   }
+}
+
+function isBetter(one: ReaderChannel, other: ReaderChannel): boolean {
+  return one.isDown === other.isDown ? one.queued < other.queued : other.isDown;
 }
 
 function isAskedOf({ channel }: AskedRead, index: number): boolean {

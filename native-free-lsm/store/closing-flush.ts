@@ -3,7 +3,7 @@ import type { StoreParts } from './wire-store.ts';
 
 /** Up to this size of its memtable a log is replayed within some milliseconds. */
 const SHORT_BYTES = 1024 * 1024;
-const NEEDED: readonly Worker[] = ['tables', 'log', 'manifest', 'flush'];
+const NEEDED: readonly Worker[] = ['tables', 'log', 'manifest', 'flush', 'writer'];
 
 /**
  * Has memtables flushed before the store closes, if their logs are long: the next opening would have to replay them

@@ -26,13 +26,24 @@ const ConditionCode = {
   manifestFailing: 'MANIFEST_FAILING',
   flushFailing: 'FLUSH_FAILING',
   compactionFailing: 'COMPACTION_FAILING',
+  /** No thread can be started that reads what is not in memory, or that writes. */
+  readerFailing: 'READER_FAILING',
+  writerFailing: 'WRITER_FAILING',
   /** Nothing is acknowledged until the engine is opened again. */
   poisoned: 'POISONED',
 } as const;
 type ConditionCode = (typeof ConditionCode)[keyof typeof ConditionCode];
 
 /** The work that fails. */
-export type Worker = 'opening' | 'tables' | 'log' | 'manifest' | 'flush' | 'compaction';
+export type Worker =
+  | 'opening'
+  | 'tables'
+  | 'log'
+  | 'manifest'
+  | 'flush'
+  | 'compaction'
+  | 'readers'
+  | 'writer';
 
 const OWN_CODE: Readonly<Record<Worker, ConditionCode>> = {
   opening: ConditionCode.openingHeld,
@@ -41,6 +52,8 @@ const OWN_CODE: Readonly<Record<Worker, ConditionCode>> = {
   manifest: ConditionCode.manifestFailing,
   flush: ConditionCode.flushFailing,
   compaction: ConditionCode.compactionFailing,
+  readers: ConditionCode.readerFailing,
+  writer: ConditionCode.writerFailing,
 };
 
 interface Trouble {

@@ -271,23 +271,44 @@ export class ReadPath {
    * @param cause with which the thread has died
    */
   retry(channelIndex: number, cause: Error): void {
+    this.#takeOver(channelIndex, (read) => this.#survive(read, cause));
+  }
+
+  /**
+   * The thread of a channel could not be started: the reads that it was to have are sent again, to another thread or for
+   * the next attempt.
+   * @param refusal there is no thread, and has been none for long: they are refused
+   */
+  pass(channelIndex: number, refusal: LsmError | undefined): void {
+    if (refusal !== undefined) this.#refuse(this.#waiting.takeAll(), refusal);
+    this.#takeOver(channelIndex, (read) => this.#askAnew(read, read.deaths, this.#closed ?? refusal));
+  }
+
+  /** @param go sends a read of that channel again, or answers it */
+  #takeOver(channelIndex: number, go: (read: AskedRead) => void): void {
     // All are taken out before the first is sent again, because a sink that is called may read again.
     const reads = this.#asked.takeOf(channelIndex);
     // The dead thread's ring no longer keeps the super-versions of snapshots that were released. All of them are held
     // before the first sink is called, as it may release another snapshot.
     const held = new Set(reads.flatMap(({ snapshot }) => snapshot?.superVersion ?? []));
     for (const superVersion of held) this.#superVersions.hold(superVersion);
-    for (const read of reads) this.#survive(read, cause);
+    for (const read of reads) go(read);
     for (const superVersion of held) this.#superVersions.letGoOnceAsked(superVersion);
     // Perhaps no answer will arrive any more that would start them.
     this.#askWaiting();
   }
 
   /** Sends a read again that a thread has died with. */
-  #survive({ key, snapshot, sink, token, page, deaths: deathsBefore }: AskedRead, cause: Error): void {
-    const deaths = deathsBefore + 1;
+  #survive(read: AskedRead, cause: Error): void {
+    const deaths = read.deaths + 1;
     // The sink of an earlier read may have closed the store.
     const error = this.#closed ?? (deaths < MAX_DEATHS ? undefined : threadsDied(cause));
+    this.#askAnew(read, deaths, error);
+  }
+
+  /** @param error with which it is answered */
+  #askAnew(read: AskedRead, deaths: number, error: LsmError | undefined): void {
+    const { key, page, sink, snapshot, token } = read;
     if (page === null) {
       if (error === undefined) this.#readOrWait(key, snapshot, sink, token, deaths, true);
       else answerRead(sink, token, null, error);
@@ -299,9 +320,15 @@ export class ReadPath {
   withdraw(error: LsmError): void {
     const asked = this.#asked.withdraw();
     const waiting = this.#waiting.takeAll();
+    failReads(asked, error);
+    this.#refuse(waiting, error);
+  }
+
+  /** Fails reads that waited for room. */
+  #refuse(waiting: readonly WaitingRead[], error: LsmError): void {
     for (const { snapshot } of waiting)
       if (snapshot !== null) this.#superVersions.unpin(snapshot.superVersion);
-    failReads([...asked, ...waiting], error);
+    failReads(waiting, error);
   }
 
   close(error: LsmError): void {

@@ -13,6 +13,7 @@ export class ReaderChannel {
   /** Index in the epoch domain. */
   epoch = -1;
   handle: RoleHandle | undefined;
+  #isDown = false;
 
   constructor(requestRing: SharedArrayBuffer, responseRing: SharedArrayBuffer, thread: number) {
     this.requestRing = requestRing;
@@ -20,6 +21,16 @@ export class ReaderChannel {
     this.requests = new RingProducer(requestRing);
     this.responses = new RingConsumer(responseRing);
     this.thread = thread;
+  }
+
+  /** Whether its thread could not be started when that was last tried, and has not come since. */
+  get isDown(): boolean {
+    this.#isDown &&= !this.requests.hasConsumer;
+    return this.#isDown;
+  }
+
+  set isDown(isDown: boolean) {
+    this.#isDown = isDown;
   }
 
   get queued(): number {

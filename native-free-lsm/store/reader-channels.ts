@@ -33,7 +33,7 @@ export function maxPageBytes({ memtableBytes }: Pick<EngineOptions, 'memtableByt
 /** One channel for each thread that searches the disk. A channel keeps its index when its thread is replaced. */
 export class ReaderChannels {
   readonly channels: ReaderChannel[] = [];
-  /** They settle when the threads that were started have ended. */
+  /** They settle when the threads that were started last have ended. */
   readonly ended: Promise<void>[] = [];
   readonly #parts: ReaderChannelsParts;
 
@@ -43,15 +43,20 @@ export class ReaderChannels {
 
   /** Starts the thread of a channel: its first, or a successor of one that has died. */
   start(index: number): void {
-    const { cache, epochs, executor, initOf, onEnded, options, superVersions } = this.#parts;
-    const thread = FIRST_THREAD + index;
+    this.renew(index);
+    this.begin(index);
+  }
+
+  /** Puts a channel without a thread in the place of one whose thread is dead, if there was one. */
+  renew(index: number): void {
+    const { epochs, options, superVersions } = this.#parts;
     // Room for the largest page, or for the largest record as a page of its own, and for the key to continue from.
     const pageBytes = Math.max(options.maxRecordBytes, maxPageBytes(options)) + MAX_KEY_BYTES;
     const responseBytes = ringBytesFor(pageBytes, usualRingBytes(options.memtableBytes));
     const channel = new ReaderChannel(
       createRing(READER_REQUEST_RING_BYTES),
       createRing(responseBytes),
-      thread,
+      FIRST_THREAD + index,
     );
     const previous = this.channels[index];
     this.channels[index] = channel;
@@ -61,14 +66,26 @@ export class ReaderChannels {
       epochs.replace(channel.epoch, channel.requests);
       if (previous.handle !== undefined) superVersions.unlink(previous.handle);
     }
+  }
+
+  /** Starts the thread of a channel that has none. */
+  begin(index: number): void {
+    const { cache, executor, initOf, onEnded, superVersions } = this.#parts;
+    const channel = this.channels[index];
     const handle: RoleHandle = executor.startReader({
-      ...initOf(channel.requestRing, channel.responseRing, thread),
+      ...initOf(channel.requestRing, channel.responseRing, channel.thread),
       cache,
       number: index + 1,
     });
     channel.handle = handle;
+    // All that requests in the ring name, too, as these keep it.
     superVersions.link(handle);
-    this.ended.push(handle.exited.then((error) => onEnded(index, error)));
+    this.ended[index] = handle.exited.then((error) => onEnded(index, error));
+  }
+
+  /** Whether no thread can be started for any of them. */
+  get areDown(): boolean {
+    return this.channels.every(({ isDown }) => isDown);
   }
 
   /** Has the threads look up without a request. */

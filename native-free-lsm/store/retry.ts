@@ -4,9 +4,11 @@ import type { EngineConditions, Worker } from './conditions.ts';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
+/** Calls wait for a role, and are refused when its start fails: they are to know soon. */
+const LAST_ROLE_RETRY_MS = 2_000;
 
 /** Work that is tried again here; for other work somebody else decides. */
-type RetriedWorker = Extract<Worker, 'tables' | 'manifest' | 'flush' | 'compaction'>;
+type RetriedWorker = Exclude<Worker, 'opening' | 'log'>;
 
 const SAYS: Readonly<Record<RetriedWorker, { readonly fails: string; readonly works: string }>> = {
   tables: {
@@ -19,6 +21,8 @@ const SAYS: Readonly<Record<RetriedWorker, { readonly fails: string; readonly wo
   },
   flush: { fails: 'flushes fail', works: 'flushes go well again' },
   compaction: { fails: 'compactions fail', works: 'compactions go well again' },
+  readers: { fails: 'reader threads are missing', works: 'all reader threads are there again' },
+  writer: { fails: 'the writer thread is missing', works: 'the writer thread is there' },
 };
 
 export interface RetryParts {
@@ -82,7 +86,8 @@ export class Retry {
     this.#reasons.add(reason);
     if (this.#pending) return;
     this.#pending = true;
-    this.#nextMs = Math.min(this.#nextMs * 2, LAST_RETRY_MS);
+    const isRole = this.#worker === 'readers' || this.#worker === 'writer';
+    this.#nextMs = Math.min(this.#nextMs * 2, isRole ? LAST_ROLE_RETRY_MS : LAST_RETRY_MS);
     clock.after(delayMs, () => {
       this.#pending = false;
       this.#onDue();

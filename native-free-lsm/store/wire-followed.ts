@@ -12,6 +12,7 @@ import type { Executor } from '../threads/executor.ts';
 import { Arenas } from './arenas.ts';
 import { BlockingReads } from './blocking-reads.ts';
 import { ClosingStack } from './closing-stack.ts';
+import { EngineConditions } from './conditions.ts';
 import type { Environment } from './environment.ts';
 import type { ReadPath } from './read-path.ts';
 import type { CompleteReaderOptions } from './reader-options.ts';
@@ -144,6 +145,9 @@ function connect(
     blocking,
     cache,
     cacheMemory,
+    clock,
+    // Nobody asks for them: `report` says the same.
+    conditions: new EngineConditions(clock),
     epochs,
     executor,
     hashSeed,

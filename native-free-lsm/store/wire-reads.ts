@@ -1,5 +1,6 @@
 import type { BlockCache } from '../cache/block-cache.ts';
 import { KeyCache, keyCacheBytes } from '../cache/key-cache.ts';
+import type { EngineClock } from '../clock.ts';
 import type { LsmError } from '../errors.ts';
 import type { HashSeed } from '../format/hash.ts';
 import type { EngineOptions } from '../options.ts';
@@ -11,8 +12,10 @@ import { AskedReads } from './asked-reads.ts';
 import type { BlockingReads } from './blocking-reads.ts';
 import { CallerReads } from './caller-reads.ts';
 import type { ClosingStack } from './closing-stack.ts';
+import type { EngineConditions } from './conditions.ts';
 import { ReadPath } from './read-path.ts';
 import { maxPageBytes, ReaderChannels } from './reader-channels.ts';
+import { ReaderSuccessors } from './reader-successors.ts';
 import type { RingTraffic } from './ring-traffic.ts';
 import { StartingReads } from './starting-reads.ts';
 import type { SuperVersions } from './super-versions.ts';
@@ -22,6 +25,8 @@ interface ReadParts {
   readonly blocking: BlockingReads;
   readonly cache: BlockCache;
   readonly cacheMemory: SharedArrayBuffer;
+  readonly clock: EngineClock;
+  readonly conditions: EngineConditions;
   readonly epochs: EpochDomain;
   readonly executor: Executor;
   readonly hashSeed: HashSeed;
@@ -36,7 +41,7 @@ interface ReadParts {
 
 /** Makes the reader threads' channels and the way of a read through them. Whoever calls it starts the threads. */
 export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels; readonly reads: ReadPath } {
-  const { arenas, blocking, cache, cacheMemory, epochs, executor, hashSeed } = parts;
+  const { arenas, blocking, cache, cacheMemory, clock, conditions, epochs, executor, hashSeed } = parts;
   const { initOf, onDamage, opened, options, report, superVersions, traffic } = parts;
   const readers = new ReaderChannels({
     executor,
@@ -47,10 +52,8 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
     initOf,
     onEnded: (index, error) => {
       if (error === undefined || opened.isClosing) return;
-      report(`a reader thread died (${error.message}); another takes its place`);
       starting.lasts();
-      readers.start(index);
-      reads.retry(index, error);
+      successors.ended(index, error);
       // Releases what only it might still have read: no answer that would do so may come any more.
       superVersions.collect();
     },
@@ -76,5 +79,7 @@ export function wireReads(parts: ReadParts): { readonly readers: ReaderChannels;
     maxQueuedReadBytes,
     maxPageBytes(options),
   );
+  const successors = new ReaderSuccessors({ clock, conditions, report }, readers, reads);
+  opened.defer(() => successors.close());
   return { readers, reads };
 }

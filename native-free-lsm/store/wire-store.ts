@@ -265,6 +265,8 @@ function connect(
     blocking,
     cache,
     cacheMemory,
+    clock,
+    conditions,
     epochs,
     executor,
     hashSeed,

@@ -335,6 +335,12 @@ export class WriteQueue {
     this.#failAll(error);
   }
 
+  /** As `withdraw`, published or not: there was no writer to see any, nor is one about to come. */
+  takeBack(error: LsmError): void {
+    this.#requests.takeBack();
+    this.#failAll(error);
+  }
+
   #failAll(error: LsmError): void {
     const calls = this.#calls.takeAll();
     const waiting = this.#waiting;

@@ -42,6 +42,7 @@ export class WriterPace {
   isStoppedBy(worker: Worker): boolean {
     const { options, superVersions } = this.#parts;
     if (worker === 'flush') return this.sealedMemtables >= options.maxSealedMemtables;
+    if (worker === 'readers') return false;
     if (worker !== 'compaction') return true;
     return superVersions.version.levels[0].length >= options.l0StopTables;
   }

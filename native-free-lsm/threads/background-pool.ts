@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
 import type { BackgroundAnswer } from './protocol/posted-messages.ts';
-import { type PoolOptions, ThreadPool } from './thread-pool.ts';
+import { type PoolOptions, ThreadPool, UnstartableError } from './thread-pool.ts';
 import type { PoolTask } from './worker.ts';
 
 /**
@@ -10,49 +10,36 @@ import type { PoolTask } from './worker.ts';
  * nothing was to be done for a while, as each takes more than ten MiB; another starts with the next job.
  */
 export class BackgroundPool {
-  readonly #options: PoolOptions;
-  readonly #clock: EngineClock;
-  readonly #onDeath: () => void;
-  #pool: ThreadPool<BackgroundAnswer> | undefined;
+  readonly #pool: () => ThreadPool<BackgroundAnswer>;
+  #made: ThreadPool<BackgroundAnswer> | undefined;
   #closed = false;
-  /** Of jobs that have not ended. */
-  readonly #jobs = new Set<AbortController>();
 
   /** @param onDeath called some time after a thread has ended */
-  constructor(options: PoolOptions, clock: EngineClock, onDeath: () => void) {
-    this.#options = { ...options, minThreads: 0 };
-    this.#clock = clock;
-    this.#onDeath = onDeath;
+  constructor(options: PoolOptions, maxThreads: number, clock: EngineClock, onDeath: () => void) {
+    this.#pool = () => {
+      this.#made ??= new ThreadPool({ options, clock, maxThreads, isShared: true, onDeath });
+      return this.#made;
+    };
   }
 
   get threads(): readonly Worker[] {
-    return this.#pool?.threads ?? [];
+    return this.#made?.threads ?? [];
   }
 
   /** @throws LsmError WORKER_DIED */
   async run(task: PoolTask): Promise<BackgroundAnswer> {
     if (this.#closed) throw new LsmError('WORKER_DIED', 'the threads of the engine have ended');
-    this.#pool ??= new ThreadPool(this.#options, this.#clock, {
-      onDeath: this.#onDeath,
-      onUnstartable: (error) => {
-        // While there is a thread it runs one of the jobs, and then the others.
-        if (this.threads.length === 0) for (const job of this.#jobs) job.abort(error);
-      },
-    });
-    const abort = new AbortController();
-    this.#jobs.add(abort);
     try {
-      return await this.#pool.run(task, abort.signal);
+      return await this.#pool().run(task);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      throw new LsmError('WORKER_DIED', `a background thread died (${message})`, { cause: error });
-    } finally {
-      this.#jobs.delete(abort);
+      const what = error instanceof UnstartableError ? 'cannot be started' : 'died';
+      throw new LsmError('WORKER_DIED', `a background thread ${what} (${message})`, { cause: error });
     }
   }
 
   async destroy(): Promise<void> {
     this.#closed = true;
-    await this.#pool?.destroy();
+    await this.#made?.destroy();
   }
 }

@@ -24,15 +24,7 @@ type Answer<Result> = Result | Uint8Array;
 /** A thread that takes the place of one that died may start before the row of that one is free. */
 const SPARE_ROWS = 4;
 
-/** A role that was given to the pool. */
-interface RoleStart {
-  /** As the thread table has it. */
-  readonly name: string;
-  /** Ends it. */
-  readonly abort: AbortController;
-}
-
-/** Runs roles and jobs in threads: one piscina pool for the long-lived roles, one for flush and compaction. */
+/** Runs roles and jobs in threads: one pool for the long-lived roles, one for flush and compaction. */
 export class PoolExecutor implements Executor {
   readonly clock = systemEngineClock;
   readonly threads: EngineThreads;
@@ -40,8 +32,6 @@ export class PoolExecutor implements Executor {
   readonly #bell: ResponseBell;
   readonly #options: PoolOptions;
   readonly #roles: ThreadPool<undefined>;
-  /** Those that have not ended. */
-  #starts: RoleStart[] = [];
   readonly #background: BackgroundPool;
 
   /**
@@ -61,22 +51,20 @@ export class PoolExecutor implements Executor {
       () => [...this.roleThreads, ...this.backgroundThreads],
       this.clock,
     );
+    const onDeath = (): void => this.threads.forgetDead();
     this.#background = new BackgroundPool(
-      { ...this.#poolOptions('tables'), maxThreads: backgroundThreads },
+      this.#poolOptions('tables'),
+      backgroundThreads,
       this.clock,
-      () => this.threads.forgetDead(),
+      onDeath,
     );
-    this.#roles = new ThreadPool(
-      { ...this.#poolOptions('log'), minThreads: threads, maxThreads: threads },
-      this.clock,
-      {
-        onDeath: () => this.threads.forgetDead(),
-        onUnstartable: (error) => {
-          const begun = new Set(this.threads.list().map(({ name }) => name));
-          for (const { abort, name } of this.#starts) if (!begun.has(name)) abort.abort(error);
-        },
-      },
-    );
+    this.#roles = new ThreadPool({
+      options: this.#poolOptions('log'),
+      clock: this.clock,
+      maxThreads: threads,
+      isShared: false,
+      onDeath,
+    });
     this.#bell.listen();
   }
 
@@ -90,11 +78,11 @@ export class PoolExecutor implements Executor {
   }
 
   startWriter(init: WriterInit): RoleHandle {
-    return this.#start('writer', { role: 'writer', init });
+    return this.#start({ role: 'writer', init });
   }
 
   startReader(init: ReaderInit): RoleHandle {
-    return this.#start(`reader-${init.number}`, { role: 'reader', init });
+    return this.#start({ role: 'reader', init });
   }
 
   async runBackground(job: BackgroundJob): Promise<BackgroundResult> {
@@ -127,18 +115,13 @@ export class PoolExecutor implements Executor {
     return { ...this.#options, workerData };
   }
 
-  #start(name: string, task: Pick<PoolTask & { role: 'writer' | 'reader' }, 'role' | 'init'>): RoleHandle {
+  #start(task: Pick<PoolTask & { role: 'writer' | 'reader' }, 'role' | 'init'>): RoleHandle {
     const { port1, port2 } = new MessageChannel();
     port1.unref();
-    const start = { name, abort: new AbortController() };
-    this.#starts.push(start);
     const exited = this.#roles
-      .run({ ...task, port: port2 } as PoolTask, start.abort.signal, [port2])
+      .run({ ...task, port: port2 } as PoolTask, [port2])
       .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
-      .finally(() => {
-        this.#starts = this.#starts.filter((each) => each !== start);
-        port1.close();
-      });
+      .finally(() => port1.close());
     return { post: (message) => port1.postMessage(message), exited };
   }
 }

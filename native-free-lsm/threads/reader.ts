@@ -58,7 +58,6 @@ export class ReaderRole {
 
   constructor(init: ReaderInit, fs: FileSystem, inbox: Inbox) {
     this.#words = new Int32Array(init.control);
-    this.#requests = new RingConsumer(init.requests);
     this.#responses = new RingProducer(init.responses, { words: this.#words, index: ControlWord.doorbell });
     this.#descriptors = new DescriptorCache(fs, init.options.maxOpenFilesPerThread);
     this.#tracker = new SuperVersionTracker(init.control, init.arenas, inbox, this.#descriptors);
@@ -70,6 +69,8 @@ export class ReaderRole {
       this.#tracker.memtable(arenaOfGeneration(this.#words, generation)),
     );
     this.#encoders = new EntryEncoders(init.options.entryEncoders);
+    // The last of all: main sees by it that there is a reader.
+    this.#requests = new RingConsumer(init.requests);
   }
 
   get finished(): boolean {

@@ -45,8 +45,6 @@ interface Outcome {
 /** The thread that runs, or starts. */
 interface LiveThread {
   readonly port: MessagePort;
-  /** Ends it. */
-  readonly abort: AbortController;
   /** By their numbers, those that have not ended. */
   readonly tasks: Map<number, (outcome: Outcome) => void>;
 }
@@ -84,14 +82,16 @@ export class SingleThreadExecutor implements Executor {
     const table = ThreadTable.create(ROWS);
     const poolOptions = (writes: PoolWorkerData['writes']) => {
       const workerData: PoolWorkerData = { table: table.memory, writes };
-      return { ...POOL, maxThreads: 1, ...options, workerData };
+      return { ...POOL, ...options, workerData };
     };
-    this.#background = new BackgroundPool(poolOptions('tables'), this.clock, () => this.threads.forgetDead());
-    this.#pool = new ThreadPool({ ...poolOptions('log'), minThreads: 1 }, this.clock, {
-      onDeath: () => this.threads.forgetDead(),
-      onUnstartable: (error) => {
-        if (this.threads.list().length === 0) this.#thread?.abort.abort(error);
-      },
+    const onDeath = (): void => this.threads.forgetDead();
+    this.#background = new BackgroundPool(poolOptions('tables'), 1, this.clock, onDeath);
+    this.#pool = new ThreadPool({
+      options: poolOptions('log'),
+      clock: this.clock,
+      maxThreads: 1,
+      isShared: false,
+      onDeath,
     });
     this.threads = new EngineThreads(
       table,
@@ -163,7 +163,8 @@ export class SingleThreadExecutor implements Executor {
   async #run(task: ThreadTask): Promise<BackgroundAnswer> {
     const { answer, error } = await this.#give(task);
     if (error === undefined) return answer;
-    throw new LsmError('WORKER_DIED', `the engine's thread died (${error.message})`, { cause: error });
+    const what = error instanceof UnstartableError ? 'cannot be started' : 'died';
+    throw new LsmError('WORKER_DIED', `the engine's thread ${what} (${error.message})`, { cause: error });
   }
 
   #give(task: ThreadTask, transferList: Transferable[] = []): Promise<Outcome> {
@@ -190,11 +191,11 @@ export class SingleThreadExecutor implements Executor {
 
   #startThread(): LiveThread {
     const { port1, port2 } = new MessageChannel();
-    const thread: LiveThread = { port: port1, abort: new AbortController(), tasks: new Map() };
+    const thread: LiveThread = { port: port1, tasks: new Map() };
     port1.on('message', (said: TaskEnd | SyncCall) => this.#hear(thread, said));
     port1.unref();
     const task = { role: 'all', control: this.#control, port: port2 } as const;
-    this.#pool.run(task, thread.abort.signal, [port2]).then(
+    this.#pool.run(task, [port2]).then(
       () => this.#ended(thread, undefined),
       (error: unknown) => this.#ended(thread, error instanceof Error ? error : new Error(String(error))),
     );

@@ -1,12 +1,12 @@
 import { extname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import type { EngineClock } from '../clock.ts';
 import { LsmError } from '../errors.ts';
+import { type GivenWork, type PoolOptions, PoolThread, withAdvice } from './pool-thread.ts';
 import { ProcessHold } from './process-hold.ts';
 import type { PoolTask } from './worker.ts';
 
-export type PoolOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
+export type { PoolOptions } from './pool-thread.ts';
 
 /** What is the same for all pools. */
 export const POOL: PoolOptions = {
@@ -30,165 +30,141 @@ export function refuseWithoutThreads(): void {
     throw new LsmError('WORKER_DIED', 'this process may start no threads: run Node with --allow-worker');
 }
 
-/** piscina types its transfer lists as a browser's, which have no Node ports. */
-type RunOptions = Parameters<Piscina['run']>[1];
-
-/** How long after a thread has died the pool checks whether another has taken its place. */
-const SUCCESSOR_MS = 100;
-/** After so many threads in a row that end before they run anything, those who wait for one are told. */
-const MAX_FAILED_STARTS = 3;
-
 /**
- * A task fails no sooner after it was given. Roles are given again when they fail, and where a thread finds, say, no
- * descriptor for its code, that would go on as fast as threads can fail.
+ * A thread that dies is told of no sooner after it was given its task. Roles are given again when they die, and that would
+ * go on as fast as threads can die.
  */
-const SOONEST_FAILURE_MS = 100;
+const SOONEST_DEATH_MS = 100;
+/** Dead threads are forgotten so long after their ends, when the last of them has ended indeed. */
+const FORGET_MS = 100;
+const CLOSED = 'its pool was closed';
 
 /** There is no thread for a task, and none can be started: nobody has begun it. */
 export class UnstartableError extends Error {}
 
-interface ThreadPoolEvents {
+interface ThreadPoolParts {
+  readonly options: PoolOptions;
+  readonly clock: EngineClock;
+  readonly maxThreads: number;
+  /** Whether the tasks of threads end by themselves, so that another may wait for a thread that is there. */
+  readonly isShared: boolean;
   /** Called some time after a thread has ended. */
-  onDeath(): void;
-  /** Threads end before they run anything, or the system has none. It is tried again for as long as tasks wait. */
-  onUnstartable(error: Error): void;
-}
-
-interface WaitingTask {
-  readonly begin: (pool: Piscina) => void;
-  readonly reject: (error: Error) => void;
+  readonly onDeath: () => void;
 }
 
 /**
- * A piscina pool that starts its threads when the turn has ended in which it was made: to make a thread takes the calling
- * one some milliseconds, and what a program does in the turn of an opening, a first get perhaps, needs none.
+ * Threads that are started when there is something for them to do, and not before the turn has ended in which the pool was
+ * made: to make a thread takes the calling one some milliseconds, and what a program does in the turn of an opening, a
+ * first get perhaps, needs none.
  *
- * It goes on where piscina does not: piscina does not replace a thread that has ended before it was ready, and a task in
- * its queue would wait for ever.
+ * A thread that cannot be started costs whoever asked for it an UnstartableError, and no more. It is not tried again here:
+ * those who ask know what waits for it, and for how long they can do without.
  */
 export class ThreadPool<Result> {
-  readonly #options: PoolOptions;
-  readonly #clock: EngineClock;
-  readonly #events: ThreadPoolEvents;
-  #pool: Piscina | undefined;
-  /** Tasks for the pool, while there is none. */
-  #waiting: WaitingTask[] = [];
+  readonly #parts: ThreadPoolParts;
+  readonly #threads = new Set<PoolThread<Result>>();
+  /** Tasks that no thread has. */
+  readonly #waiting: GivenWork<Result>[] = [];
   /** While a task is not done: a thread at work keeps the process alive, but not one that is to be started. */
   readonly #hold = new ProcessHold();
-  /** Those that have begun to take tasks. */
-  readonly #ready = new WeakSet<object>();
-  #failedStarts = 0;
-  #lastError: unknown = new Error('it ended before it took anything');
+  #isStarted = false;
   #closed = false;
 
-  constructor(options: PoolOptions, clock: EngineClock, events: ThreadPoolEvents) {
-    this.#options = options;
-    this.#clock = clock;
-    this.#events = events;
-    clock.endOfTurn(this.#start);
+  constructor(parts: ThreadPoolParts) {
+    this.#parts = parts;
+    parts.clock.endOfTurn(() => {
+      this.#isStarted = true;
+      this.#begin();
+    });
   }
 
   get threads(): readonly Worker[] {
-    return this.#pool?.threads ?? [];
+    return [...this.#threads].flatMap(({ workers }) => workers);
   }
 
   /**
-   * @param signal ends the task, and the thread if it has one
+   * Rejects with an UnstartableError when no thread has begun it.
    * @param transferList of the task
    */
-  run(task: PoolTask, signal: AbortSignal, transferList: readonly object[] = []): Promise<Result> {
+  run(task: PoolTask, transferList: readonly object[] = []): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    // piscina would put an error of its own around it.
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    const givenMs = this.#clock.monotonicMs();
-    const fail = (error: Error): void => {
-      const leftMs = givenMs + SOONEST_FAILURE_MS - this.#clock.monotonicMs();
-      if (this.#closed || leftMs <= 0) reject(error);
-      else this.#clock.after(leftMs, () => reject(error));
-    };
-    const begin = (pool: Piscina): void => {
-      try {
-        pool
-          .run(task, { signal, transferList } as unknown as RunOptions)
-          .then(resolve, (error: unknown) => fail(withAdvice(error)));
-      } catch (error) {
-        // The system has no thread for it.
-        fail(new UnstartableError(withAdvice(error).message, { cause: error }));
-      }
-    };
-    this.#failedStarts = 0;
     this.#hold.take();
     promise.then(this.#done, this.#done);
     if (this.#closed) reject(new Error(CLOSED));
-    else if (this.#pool === undefined) this.#waiting.push({ begin, reject });
-    else begin(this.#pool);
+    else {
+      const soonestMs = this.#parts.clock.monotonicMs() + SOONEST_DEATH_MS;
+      const fail = (error: Error): void => this.#failed(error, soonestMs, reject);
+      this.#waiting.push({ task, transferList, resolve, reject: fail });
+      if (this.#isStarted) this.#begin();
+    }
     return promise;
   }
 
   readonly #done = (): void => this.#hold.letGo();
 
+  #failed(error: Error, soonestMs: number, reject: (error: Error) => void): void {
+    const { clock } = this.#parts;
+    const leftMs = soonestMs - clock.monotonicMs();
+    if (this.#closed || leftMs <= 0 || error instanceof UnstartableError) reject(error);
+    else clock.after(leftMs, () => reject(error));
+  }
+
   async destroy(): Promise<void> {
     this.#closed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new Error(CLOSED));
-    await this.#pool?.destroy();
+    await Promise.all([...this.#threads].map((thread) => thread.destroy()));
   }
 
-  readonly #start = (): void => {
-    if (this.#closed) return;
-    let pool: Piscina;
-    try {
-      pool = new Piscina(this.#options);
-    } catch (error) {
-      this.#startFailed(error);
-      this.#clock.after(SUCCESSOR_MS, this.#start);
-      return;
+  /** Gives waiting tasks to threads that have none, and to new ones. */
+  readonly #begin = (): void => {
+    for (let work = this.#waiting.shift(); work !== undefined; work = this.#waiting.shift()) {
+      const thread = this.#freeThread();
+      if (thread === undefined) {
+        this.#waiting.unshift(work);
+        return;
+      }
+      try {
+        thread.begin(work);
+      } catch (error) {
+        this.#threads.delete(thread);
+        this.#notBegun(work, error);
+        if (this.#waiting.length > 0 && this.#mayWait) return;
+      }
     }
-    this.#pool = pool;
-    pool.on('workerCreate', (thread) => this.#ready.add(thread));
-    pool.on('workerDestroy', (thread) =>
-      this.#clock.after(SUCCESSOR_MS, () => {
-        if (!this.#ready.has(thread)) this.#startFailed(this.#lastError);
-        this.#look();
-      }),
-    );
-    // Why a thread has ended that had no task.
-    pool.on('error', (error) => {
-      this.#lastError = error;
-    });
-    for (const { begin } of this.#waiting.splice(0)) begin(pool);
   };
 
-  /** piscina counts its threads again when it is given another task. So it is given one, which is taken back at once. */
-  readonly #look = (): void => {
-    const pool = this.#pool;
-    this.#events.onDeath();
-    if (this.#closed || pool === undefined || pool.queueSize === 0) return;
-    const nothing = new AbortController();
-    try {
-      pool.run({ role: 'nothing' }, { signal: nothing.signal } as RunOptions).catch(() => undefined);
-    } catch (error) {
-      this.#startFailed(error);
-      this.#clock.after(SUCCESSOR_MS, this.#look);
-    }
-    nothing.abort();
-  };
-
-  #startFailed(cause: unknown): void {
-    this.#failedStarts++;
-    if (this.#closed || this.#failedStarts < MAX_FAILED_STARTS) return;
-    this.#failedStarts = 0;
-    const { message } = withAdvice(cause);
-    this.#events.onUnstartable(new UnstartableError(`it could not be started: ${message}`, { cause }));
+  /** One without a task, a new one perhaps; undefined when all that there may be have one. */
+  #freeThread(): PoolThread<Result> | undefined {
+    for (const thread of this.#threads) if (thread.isFree) return thread;
+    const { maxThreads, options } = this.#parts;
+    if (this.#threads.size >= maxThreads) return undefined;
+    const thread = new PoolThread<Result>(options, { onFree: this.#begin, onEnd: this.#ended });
+    this.#threads.add(thread);
+    return thread;
   }
-}
 
-const CLOSED = 'its pool was closed';
+  get #mayWait(): boolean {
+    return this.#parts.isShared && this.#threads.size > 0;
+  }
 
-/** The error of a thread, and what to do where it could not open files: each needs some for itself and for its code. */
-function withAdvice(error: unknown): Error {
-  const given = error instanceof Error ? error : new Error(String(error));
-  if (!/\bE[MN]FILE\b|too many open files/i.test(given.message)) return given;
-  return new Error(`${given.message}: too many files are open; raise the limit (ulimit -n)`, {
-    cause: error,
-  });
+  readonly #ended = (
+    thread: PoolThread<Result>,
+    notBegun: GivenWork<Result> | undefined,
+    why: unknown,
+  ): void => {
+    this.#threads.delete(thread);
+    this.#parts.clock.after(FORGET_MS, this.#parts.onDeath);
+    if (notBegun !== undefined) this.#notBegun(notBegun, why);
+    // The next one would most likely end as soon, so it is not started while another thread may take the tasks.
+    if (notBegun === undefined || !this.#mayWait) this.#begin();
+  };
+
+  /** The thread that was to have it could not be started. */
+  #notBegun(work: GivenWork<Result>, why: unknown): void {
+    if (this.#closed) work.reject(new Error(CLOSED));
+    else if (this.#mayWait) this.#waiting.unshift(work);
+    else {
+      work.reject(new UnstartableError(withAdvice(why).message, { cause: why }));
+    }
+  }
 }

@@ -29,9 +29,7 @@ import type * as Writer from './writer.ts';
 export type PoolTask =
   | ThreadTask
   /** All of them, which are posted one by one. */
-  | { readonly role: 'all'; readonly control: SharedArrayBuffer; readonly port: MessagePort }
-  /** It is never run: see PoolExecutor. */
-  | { readonly role: 'nothing' };
+  | { readonly role: 'all'; readonly control: SharedArrayBuffer; readonly port: MessagePort };
 
 /** What a pool gives to its threads. */
 export interface PoolWorkerData {
@@ -49,7 +47,6 @@ const fs = new RecordingFileSystem(waits, writes);
 let isBackground = false;
 
 export async function run(task: PoolTask): Promise<BackgroundAnswer | undefined> {
-  if (task.role === 'nothing') return undefined;
   if (task.role !== 'writer' && task.role !== 'reader' && task.role !== 'all') {
     becomeBackground();
     return (await import('./jobs.ts')).runJob(fs, task);
