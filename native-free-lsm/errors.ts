@@ -35,7 +35,7 @@ export type LsmErrorCode =
   | 'INVALID_ARGUMENT'
   /** The snapshot was released or given up: with a new one the call goes well, with this one it never does. */
   | 'SNAPSHOT_EXPIRED'
-  /** A pool thread died; the call may have been carried out or not. */
+  /** A pool thread died, or none can be started. Nothing of a write is there; a checkpoint may have been made. */
   | 'WORKER_DIED';
 
 const RETRYABLE: ReadonlySet<LsmErrorCode> = new Set([
