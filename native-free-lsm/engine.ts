@@ -230,8 +230,8 @@ export class Engine extends ReadableEngine {
   /**
    * Resolves when everything accepted is written and synced, and all threads are gone. Writes that still wait for room, and
    * what is called afterwards, fail with CLOSED; so may reads, scans, flushes, compactions and checkpoints that are under way.
-   * @throws LsmError POISONED when the last sync failed: with a `durability` below `sync`, what was acknowledged may be lost.
-   *   The directory is unlocked in any case
+   * @throws LsmError POISONED when the last sync failed, or one before of which no call was told: with a `durability` below
+   *   `sync`, what was acknowledged may be lost. The directory is unlocked in any case
    */
   close(): Promise<void> {
     this.#backlog.close(CLOSED);

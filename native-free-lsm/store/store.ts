@@ -338,7 +338,8 @@ export class RecordStore extends ReadableStore {
    * are mostly of such, when nothing else is to be done. A memtable that is mostly of such is flushed for it.
    */
   purge(): void {
-    if (this.#refusal !== undefined) return;
+    const isRefused = this.#closing !== undefined || this.#writer.fault !== undefined;
+    if (isRefused || this.#held.reason !== undefined) return;
     // What fails is tried again by the maintenance, which has told its conditions.
     if (this.#slots.isMemtablePurgeable) this.flush().catch(() => {});
     this.#parts.maintenance.purge();
@@ -372,8 +373,8 @@ export class RecordStore extends ReadableStore {
 
   /**
    * Resolves when everything accepted is written and synced, and all threads are gone.
-   * @throws LsmError POISONED when the last sync failed: with a durability below `sync`, what was acknowledged may be
-   *   lost. The directory is unlocked in any case
+   * @throws LsmError POISONED when the last sync failed, or one before of which no call was told: with a durability below
+   *   `sync`, what was acknowledged may be lost. The directory is unlocked in any case
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -385,6 +386,8 @@ export class RecordStore extends ReadableStore {
   }
 
   async #close(): Promise<void> {
+    // Before the flush below, which tells nobody what it is told.
+    const { isFaultTold } = this.#writer;
     this.#writer.stopAsking();
     this.#held.stop();
     this.#parts.lateTables.finish();
@@ -400,11 +403,14 @@ export class RecordStore extends ReadableStore {
     this.#parts.snapshots.releaseAll();
     const before = this.#writer.fault;
     await this.#parts.opened[Symbol.asyncDispose]();
-    if (this.#writer.fault !== undefined && before === undefined) throw this.#writer.fault;
+    const { fault } = this.#writer;
+    // Of what was synced before it was acknowledged nothing is lost by what came later.
+    const mayHaveLost = before === undefined || this.options.durability !== 'sync';
+    if (fault !== undefined && mayHaveLost && !isFaultTold) throw fault;
   }
 
-  /** Why no write is accepted now. */
+  /** Why no write is accepted now, for a caller who is told so. */
   get #refusal(): LsmError | undefined {
-    return this.#closing === undefined ? (this.#writer.fault ?? this.#held.reason) : CLOSED;
+    return this.#closing === undefined ? (this.#writer.tellFault() ?? this.#held.reason) : CLOSED;
   }
 }

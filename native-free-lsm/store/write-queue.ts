@@ -90,6 +90,7 @@ export class WriteQueue {
   readonly #held = new HeldWrites();
   readonly #stallTimeoutMs: number;
   #failure: LsmError | undefined;
+  #isFailureTold = false;
   /** Why writes fail at the moment, as the writer has told. */
   #failing: LsmError | undefined;
   #idleWaiters: (() => void)[] = [];
@@ -143,7 +144,7 @@ export class WriteQueue {
     isSynced = false,
   ): void {
     const payloadBytes = putOperationBytes(key.length, record.length);
-    if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    if (this.#failure !== undefined) fail(sink, token, this.#told(this.#failure));
     else if (this.#held.holdsPut(key, record))
       this.#hold(onePut(key, record, payloadBytes, sink, token, deadlineMs, isSynced));
     else if (
@@ -216,7 +217,7 @@ export class WriteQueue {
 
   #take(write: QueuedWrite): void {
     const { sink, token } = write;
-    if (this.#failure !== undefined) fail(sink, token, this.#failure);
+    if (this.#failure !== undefined) fail(sink, token, this.#told(this.#failure));
     else if (this.#held.holds(write)) this.#hold(write);
     else this.#enqueue(write);
   }
@@ -348,7 +349,7 @@ export class WriteQueue {
     if (waiting.length > 0) ENGINE_WAITS.writes.end(this.#waitBeganMs);
     this.#waiting = [];
     this.#waitingBytes = 0;
-    for (const { sink, token } of [...calls, ...waiting, ...held]) fail(sink, token, error);
+    for (const { sink, token } of [...calls, ...waiting, ...held]) fail(sink, token, this.#told(error));
     this.#wakeWaiters();
   }
 
@@ -385,7 +386,7 @@ export class WriteQueue {
         0,
         false,
       );
-      if (this.#failure !== undefined) reject(this.#failure);
+      if (this.#failure !== undefined) reject(this.#told(this.#failure));
       else this.#enqueue(write);
     });
   }
@@ -535,9 +536,19 @@ export class WriteQueue {
     }
   }
 
+  /** Whether a call was answered that nothing is acknowledged any more. */
+  get isFailureTold(): boolean {
+    return this.#isFailureTold;
+  }
+
+  #told(error: LsmError): LsmError {
+    if (error.code === 'POISONED') this.#isFailureTold = true;
+    return error;
+  }
+
   /** A code says what has failed, and the writer has told before what is to be done about it. */
   #errorOf(code: number): LsmError {
-    const error = errorOfWriteCode(code);
+    const error = this.#told(errorOfWriteCode(code));
     return code === WriteCode.ioError && this.#failing?.code === error.code ? this.#failing : error;
   }
 }

@@ -51,6 +51,7 @@ export class WriterChannel {
   #ended: Promise<void> = Promise.resolve();
   #fault: LsmError | undefined;
   #isClosing = false;
+  #isFaultTold = false;
 
   constructor(parts: WriterChannelParts) {
     this.#parts = parts;
@@ -104,6 +105,17 @@ export class WriterChannel {
   /** Why no write is acknowledged any more; undefined while writes are. */
   get fault(): LsmError | undefined {
     return this.#fault;
+  }
+
+  /** The same, for a caller who is told so. */
+  tellFault(): LsmError | undefined {
+    if (this.#fault !== undefined) this.#isFaultTold = true;
+    return this.#fault;
+  }
+
+  /** Whether a caller was told of the fault. */
+  get isFaultTold(): boolean {
+    return this.#isFaultTold || this.queue.isFailureTold;
   }
 
   /** Has the writer check whether writes succeed now. */

@@ -165,6 +165,38 @@ test('closing says so when the last sync fails, and lets go of the directory', a
   await simulation.settle(simulation.openStore().close());
 });
 
+for (const options of [
+  { durability: 'interval', syncIntervalMs: 50 },
+  // Main syncs what the log has grown by.
+  { ...TINY_OPTIONS, durability: 'none', singleThread: true },
+] as const) {
+  const { durability } = options;
+  for (const isTold of [false, true]) {
+    const name = isTold ? 'does not say again' : 'says';
+    test(`closing ${name} that a sync before has failed, with durability ${durability}`, async () => {
+      const simulation = new EngineSimulation();
+      const store = simulation.openStore(options);
+      simulation.fs.onCall = ({ operation, path }) => {
+        if (operation === 'fdatasync' && path.endsWith('.log')) throw fileSystemError('EIO', operation, path);
+      };
+      for (let i = 1; i <= 4; i++) {
+        const { error } = await simulation.settle(writeRecordTo(store, KEY, record(i, 'x'.repeat(4500))));
+        assert.equal(error, null);
+      }
+      await simulation.pass(100);
+      assert.equal(store.stats().state, 'poisoned');
+      if (isTold) {
+        const { error } = await simulation.settle(writeRecordTo(store, KEY, record(9, 'x')));
+        assert.equal((error as LsmError).code, 'POISONED');
+        await simulation.settle(store.close());
+      } else await assert.rejects(simulation.settle(store.close()), { code: 'POISONED', message: /EIO/ });
+      simulation.fs.onCall = undefined;
+      assert.equal(simulation.fs.openDescriptors, 0);
+      await simulation.settle(simulation.openStore().close());
+    });
+  }
+}
+
 test('a manifest that cannot be marked as closed does no harm', async () => {
   const simulation = new EngineSimulation();
   const store = simulation.openStore();
