@@ -456,6 +456,8 @@ export class WriterRole {
       if (failure.code === 'POISONED') this.#fail(failure);
       else this.#cutBack(log);
       this.#refuseRun(failure);
+      // Earlier writes are synced in time, however many are refused.
+      this.#syncWhenDue();
       return;
     }
     this.#insertRun();
@@ -466,8 +468,9 @@ export class WriterRole {
 
   #sayWorking(log: LogWriter): void {
     if (this.#news.isSpaceShort) {
-      // Looked for with an empty run alone, with which main asks once a second, and not at every write.
-      if (this.#content.entryBytes > 0) return;
+      // Looked for with an empty run alone, with which main asks once a second, and not at every write; and with nothing
+      // that a sync under way would write to the disk.
+      if (this.#content.entryBytes > 0 || this.#syncs.isUnderWay) return;
       try {
         log.findRoom(Math.min(MOST_FOUND_ROOM_BYTES, this.#options.memtableBytes));
       } catch (error) {

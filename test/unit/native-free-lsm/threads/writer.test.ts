@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { NO_CALL } from '../../../../native-free-lsm/call-table.ts';
 import { frameLength, nextFrame, payloadStart } from '../../../../native-free-lsm/format/frame.ts';
 import { encodePut, putOperationBytes } from '../../../../native-free-lsm/log/write-operation.ts';
 import { createArena } from '../../../../native-free-lsm/memtable/arena-layout.ts';
@@ -9,7 +10,7 @@ import { ControlWord, createControl } from '../../../../native-free-lsm/shared/c
 import { createRing, RingConsumer, RingProducer } from '../../../../native-free-lsm/shared/ring.ts';
 import { WaitSiteId } from '../../../../native-free-lsm/shared/wait-sites.ts';
 import { WriteDeadlines } from '../../../../native-free-lsm/shared/write-deadlines.ts';
-import { MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
+import { fileSystemError, MemoryFileSystem } from '../../../../native-free-lsm/simulation/index.ts';
 import { RESPONSE_BYTES_PER_WRITE } from '../../../../native-free-lsm/store/write-queue.ts';
 import type { SyncsOnMain } from '../../../../native-free-lsm/threads/main-synced-fs.ts';
 import type { SyncEnd } from '../../../../native-free-lsm/threads/protocol/posted-messages.ts';
@@ -17,6 +18,8 @@ import {
   COMPLETION_BYTES,
   Completion,
   decodeCompletion,
+  encodeWriterWake,
+  WRITER_WAKE_BYTES,
   WriteCode,
 } from '../../../../native-free-lsm/threads/protocol/writer-messages.ts';
 import { WriterRole } from '../../../../native-free-lsm/threads/writer.ts';
@@ -162,6 +165,25 @@ for (const [what, writeStallTimeoutMs] of [
     writer.close();
   });
 }
+
+test('what was written before is synced in time while the disk is too full for what comes', () => {
+  const { clock, fs, put, writer } = startWriter(RESPONSE_RING_BYTES, 64 << 10, {
+    durability: 'interval',
+    syncIntervalMs: 10,
+  });
+  put();
+  writer.step();
+  let fdatasyncs = 0;
+  fs.onCall = ({ operation, path }) => {
+    if (operation === 'fdatasync') fdatasyncs++;
+    if (operation === 'write') throw fileSystemError('ENOSPC', operation, path);
+  };
+  clock.advance(10);
+  put();
+  assert.equal(writer.step(), true);
+  assert.equal(fdatasyncs, 1);
+  writer.close();
+});
 
 // A replica may be idle for hours, before its first write too: nothing wakes it a thousand times a second.
 test('a writer that nobody asks for anything has nothing to do, whatever main has not done yet', () => {
@@ -573,4 +595,33 @@ test('a writer that is to stop waits for the sync under way', () => {
   assert.equal(writer.step(), false);
   assert.equal(writer.finished, true);
   assert.equal(fs.openDescriptors, 0);
+});
+
+// The zeros that are written to find out would go to the disk with that sync, and fill it.
+test('whether a full disk has room again is found out when no sync is under way', () => {
+  const { codeOfAnswer, end, fs, put, requests, writer } = startSyncedAhead();
+  let isFull = true;
+  const writes: string[] = [];
+  fs.onCall = ({ operation, path }) => {
+    if (operation !== 'write') return;
+    if (isFull) throw fileSystemError('ENOSPC', operation, path);
+    writes.push(path);
+  };
+  put();
+  assert.equal(writer.step(), true);
+  assert.equal(codeOfAnswer(), WriteCode.noSpace);
+  isFull = false;
+  const ask = (): void => {
+    const at = requests.reserve(WRITER_WAKE_BYTES);
+    encodeWriterWake(requests.bytes, at);
+    requests.push(NO_CALL);
+    requests.publish();
+    assert.equal(writer.step(), true);
+  };
+  ask();
+  const whileSynced = writes.length;
+  end();
+  ask();
+  assert.deepEqual([whileSynced, writes.length > whileSynced], [1, true], 'the request, then the zeros');
+  writer.close();
 });
