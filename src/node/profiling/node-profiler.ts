@@ -25,6 +25,7 @@ import {
   type Profilable,
   poolThread,
   type Samples,
+  samplersFault,
   ThreadProfile,
 } from './thread-profile.ts';
 
@@ -58,6 +59,8 @@ export class NodeProfiler implements ProfileService {
 
   async begin(request: ProfileRequest): Promise<RunningProfile> {
     if (this.#isClosed) throw new QuorateError('DRAINING', 'the node is stopping');
+    const fault = samplersFault();
+    if (fault !== null) throw new QuorateError('INTERNAL', fault);
     if (this.#running !== null) {
       throw new QuorateError(
         'CONFLICT',

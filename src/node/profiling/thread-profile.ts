@@ -38,6 +38,12 @@ export interface Profilable {
   counters(): Promise<Counters>;
 }
 
+/** Why this Node cannot profile its threads; null: it can. */
+export function samplersFault(): string | null {
+  if (typeof v8.startCpuProfile === 'function') return null;
+  return `Node ${process.version} has no samplers for its threads: run the node on Node 24.12 or later`;
+}
+
 export const mainThread: Profilable = {
   startCpuProfile: (options) => v8.startCpuProfile(options),
   startHeapProfile: (options) => v8.startHeapProfile?.(options) ?? sampleByInspector(options),

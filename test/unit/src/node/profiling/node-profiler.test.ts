@@ -133,6 +133,23 @@ test('threads that sleep are woken until they have begun and stopped; time ends 
   assert.deepEqual(fixture.warned, []);
 });
 
+// Node 24 has them since 24.12, and the program runs on 24.0.
+test('on a Node without samplers a profile is refused in a sentence, and no thread is asked for anything', async () => {
+  const fixture = new Fixture('writer');
+  const { startCpuProfile } = v8;
+  (v8 as { startCpuProfile?: unknown }).startCpuProfile = undefined;
+  try {
+    await assert.rejects(fixture.begin(['waits']), {
+      message: `Node ${process.version} has no samplers for its threads: run the node on Node 24.12 or later`,
+    });
+  } finally {
+    v8.startCpuProfile = startCpuProfile;
+  }
+  assert.deepEqual(fixture.warned, []);
+  const running = await fixture.begin(['waits']);
+  await fixture.until(running.document);
+});
+
 test('a thread that does nothing is left out, and stopped when it does begin after all', async () => {
   const fixture = new Fixture('writer', 'reader-1');
   fixture.sleeper('writer').isDeaf = true;
