@@ -3,7 +3,7 @@ import type { FileSystem } from '../fs/file-system.ts';
 import type { SlotJobResult } from '../slots/slot-job.ts';
 import type { Executor, ExecutorContext, RoleHandle } from '../threads/executor.ts';
 import { runBackgroundJob, runCheckpoint, runSlots } from '../threads/jobs.ts';
-import { endSync, type SyncsOnMain } from '../threads/main-synced-fs.ts';
+import { endSync, NumberedSyncs } from '../threads/main-synced-fs.ts';
 import type {
   BackgroundJob,
   BackgroundResult,
@@ -39,9 +39,12 @@ export class InlineExecutor implements Executor {
   #timer: { cancel(): void } | undefined;
   #timerDueMs = 0;
   #closed = false;
-  #lastSync = 0;
-  /** By their numbers, until they are asked for. */
-  readonly #syncEnds = new Map<number, SyncEnd>();
+  readonly #syncs = new NumberedSyncs((call) => {
+    void this.syncOnMain(call).then((end) => {
+      this.#syncs.ended(end);
+      this.kick();
+    });
+  });
 
   constructor({ fs, clock, onResponses }: ExecutorContext) {
     this.#fs = fs;
@@ -78,22 +81,6 @@ export class InlineExecutor implements Executor {
   protected async syncOnMain(call: SyncCall): Promise<SyncEnd> {
     return await this.#later(() => endSync(this.#fs, call));
   }
-
-  readonly #syncs: SyncsOnMain = {
-    begin: (target) => {
-      const call = { sync: ++this.#lastSync, target };
-      void this.syncOnMain(call).then((end) => {
-        this.#syncEnds.set(call.sync, end);
-        this.kick();
-      });
-      return call.sync;
-    },
-    endOf: (sync) => {
-      const end = this.#syncEnds.get(sync);
-      if (end !== undefined) this.#syncEnds.delete(sync);
-      return end;
-    },
-  };
 
   #later<Result>(run: () => Result | Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {

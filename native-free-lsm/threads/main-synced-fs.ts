@@ -14,6 +14,35 @@ export interface SyncsOnMain {
   endOf(sync: number): SyncEnd | undefined;
 }
 
+/** Gives syncs their numbers, and keeps their ends until they are asked for. */
+export class NumberedSyncs implements SyncsOnMain {
+  readonly #call: (call: SyncCall) => void;
+  #last = 0;
+  readonly #ends = new Map<number, SyncEnd>();
+
+  /** @param call has main make it */
+  constructor(call: (call: SyncCall) => void) {
+    this.#call = call;
+  }
+
+  begin(target: SyncCall['target']): number {
+    const sync = ++this.#last;
+    this.#call({ sync, target });
+    return sync;
+  }
+
+  /** Main has told it. */
+  ended(end: SyncEnd): void {
+    this.#ends.set(end.sync, end);
+  }
+
+  endOf(sync: number): SyncEnd | undefined {
+    const end = this.#ends.get(sync);
+    if (end !== undefined) this.#ends.delete(sync);
+    return end;
+  }
+}
+
 /**
  * The tables of a thread that has more to do than to wait for the disk: their syncs are main's, which makes them in
  * Node's pool, and the thread goes on with what else there is. The file is open here until its sync has ended, so an

@@ -21,7 +21,7 @@ import { ThreadRole } from '../shared/thread-table.ts';
 import type { WaitRecorder } from '../shared/wait-recorder.ts';
 import { WaitSiteId } from '../shared/wait-sites.ts';
 import { type JobTask, runJob } from './jobs.ts';
-import { failureOf, type SyncOnMain, type SyncsOnMain } from './main-synced-fs.ts';
+import { failureOf, NumberedSyncs, type SyncOnMain } from './main-synced-fs.ts';
 import type {
   GivenTask,
   ReaderInit,
@@ -68,9 +68,7 @@ export class SingleThread {
   #writer: Running<WriterRole> | undefined;
   #reader: Running<ReaderRole> | undefined;
   readonly #jobs: WaitingJob[] = [];
-  #lastSync = 0;
-  /** By their numbers, those that have ended and whose job or role has not heard of it. */
-  readonly #syncEnds = new Map<number, SyncEnd>();
+  readonly #syncs = new NumberedSyncs((call) => this.#parts.port.postMessage(call));
   #bell = 0;
   #tasksSeen = 0;
   /** The pause that compaction asks the writer for. */
@@ -114,7 +112,7 @@ export class SingleThread {
   }
 
   #take(given: GivenTask | SyncEnd): void {
-    if ('sync' in given) this.#syncEnds.set(given.sync, given);
+    if ('sync' in given) this.#syncs.ended(given);
     else this.#begin(given);
   }
 
@@ -224,19 +222,6 @@ export class SingleThread {
     const afterMs = clock.monotonicMs();
     this.#jobHasUntilMs = afterMs + Math.min(afterMs - nowMs, MAX_JOB_TURN_MS);
     this.#rolesDueMs = worked ? 0 : afterMs + this.#dueMs(afterMs);
-  };
-
-  readonly #syncs: SyncsOnMain = {
-    begin: (target) => {
-      const call: SyncCall = { sync: ++this.#lastSync, target };
-      this.#parts.port.postMessage(call);
-      return call.sync;
-    },
-    endOf: (sync) => {
-      const end = this.#syncEnds.get(sync);
-      if (end !== undefined) this.#syncEnds.delete(sync);
-      return end;
-    },
   };
 
   /** Has main make a sync of a job, and roles go on meanwhile. */
