@@ -83,9 +83,9 @@ export class ReaderChannels {
     this.ended[index] = handle.exited.then((error) => onEnded(index, error));
   }
 
-  /** Whether no thread can be started for any of them. */
-  get areDown(): boolean {
-    return this.channels.every(({ isDown }) => isDown);
+  /** The indexes of those whose threads could not be started, and have not come since. */
+  get down(): number[] {
+    return [...this.channels.keys()].filter((index) => this.channels[index].isDown);
   }
 
   /** Has the threads look up without a request. */

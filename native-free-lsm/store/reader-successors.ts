@@ -14,8 +14,6 @@ export class ReaderSuccessors {
   readonly #readers: ReaderChannels;
   readonly #reads: ReadPath;
   readonly #starts: RoleStarts;
-  /** The channels whose threads have not come when they were last started. */
-  readonly #down = new Set<number>();
   #isLooking = false;
 
   constructor(parts: RetryParts, readers: ReaderChannels, reads: ReadPath) {
@@ -31,19 +29,17 @@ export class ReaderSuccessors {
     const readers = this.#readers;
     if (readers.channels[index].requests.hasConsumer) {
       this.#report(`a reader thread died (${error.message}); another takes its place`);
-      // It had begun.
-      this.#down.delete(index);
-      if (this.#down.size === 0) this.#starts.began();
+      if (readers.down.length === 0) this.#starts.began();
       readers.start(index);
       this.#reads.retry(index, error);
       return;
     }
-    this.#down.add(index);
     const refusal = this.#starts.failed(error);
     readers.renew(index);
     readers.channels[index].isDown = true;
     // They had never come to a thread, which so has not died with them.
-    this.#reads.pass(index, readers.areDown ? refusal : undefined);
+    const areAllDown = readers.down.length === readers.channels.length;
+    this.#reads.pass(index, areAllDown ? refusal : undefined);
   }
 
   close(): void {
@@ -51,24 +47,19 @@ export class ReaderSuccessors {
   }
 
   #startAgain(): void {
-    this.#forgetThere();
-    for (const index of this.#down) this.#readers.begin(index);
+    for (const index of this.#readers.down) this.#readers.begin(index);
     this.#look();
   }
 
   #look(): void {
-    this.#forgetThere();
-    if (this.#down.size === 0) this.#starts.began();
+    const areAllThere = this.#readers.down.length === 0;
+    if (areAllThere) this.#starts.began();
     // After a failure it is looked when they are started again.
-    if (this.#down.size === 0 || this.#isLooking || this.#starts.isWaiting) return;
+    if (areAllThere || this.#isLooking || this.#starts.isWaiting) return;
     this.#isLooking = true;
     this.#clock.after(LOOK_MS, () => {
       this.#isLooking = false;
       this.#look();
     });
-  }
-
-  #forgetThere(): void {
-    for (const index of this.#down) if (!this.#readers.channels[index].isDown) this.#down.delete(index);
   }
 }

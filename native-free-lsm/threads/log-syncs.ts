@@ -17,9 +17,9 @@ const MOST_AHEAD_SHARE = 1 / 4;
 export class LogSyncs {
   readonly #main: SyncsOnMain | null;
   readonly #aheadBytes: number;
-  /** Its number; 0: none is under way. */
-  #underWay = 0;
+  /** The log of the one under way; undefined: none is. */
   #log: LogWriter | undefined;
+  #number = 0;
   #isAwaited = false;
 
   /** @param main null: the writer makes all of its syncs itself */
@@ -29,7 +29,7 @@ export class LogSyncs {
   }
 
   get isUnderWay(): boolean {
-    return this.#underWay !== 0;
+    return this.#log !== undefined;
   }
 
   /** Whether nothing is written, synced or closed until the one under way has ended. */
@@ -39,7 +39,7 @@ export class LogSyncs {
 
   /** @returns whether there is one to wait for */
   awaitEnd(): boolean {
-    this.#isAwaited = this.#underWay !== 0;
+    this.#isAwaited = this.isUnderWay;
     return this.#isAwaited;
   }
 
@@ -59,19 +59,18 @@ export class LogSyncs {
    * @throws LsmError POISONED when it has failed
    */
   look(): void {
-    if (this.#main === null || this.#underWay === 0) return;
-    const end = this.#main.endOf(this.#underWay);
-    if (end === undefined) return;
     const log = this.#log;
-    this.#underWay = 0;
+    if (this.#main === null || log === undefined) return;
+    const end = this.#main.endOf(this.#number);
+    if (end === undefined) return;
     this.#log = undefined;
     this.#isAwaited = false;
-    log?.syncEnded(failureOf(end));
+    log.syncEnded(failureOf(end));
   }
 
   #begin(log: LogWriter): void {
-    if (this.#main === null || this.#underWay !== 0) return;
+    if (this.#main === null || this.isUnderWay) return;
     this.#log = log;
-    this.#underWay = this.#main.begin(log.beginSync());
+    this.#number = this.#main.begin(log.beginSync());
   }
 }

@@ -163,8 +163,6 @@ export class ThreadPool<Result> {
   #notBegun(work: GivenWork<Result>, why: unknown): void {
     if (this.#closed) work.reject(new Error(CLOSED));
     else if (this.#mayWait) this.#waiting.unshift(work);
-    else {
-      work.reject(new UnstartableError(withAdvice(why).message, { cause: why }));
-    }
+    else work.reject(new UnstartableError(withAdvice(why).message, { cause: why }));
   }
 }
